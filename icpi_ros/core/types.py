@@ -123,17 +123,20 @@ class Proposal:
 class Outcome:
     """Part of a finished trial that improvers may see.
 
-    It is no :class:`Trial`: neither run nor proposal nor path can guide an improver.
+    It is no :class:`Trial`: neither run nor proposal can guide an improver.
 
     Attributes:
         theta: ``(d,)`` executed policy parameters.
         error: ``(m,)`` relative error features of the outcome to the goal (task.error).
         cost: task cost [m].
+        path: of the object, for improvers that put it in words; None = unknown, as of trials whose
+            error alone was told.
     """
 
     theta: Array
     error: Array
     cost: float
+    path: ObjectTrajectory | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -284,7 +287,7 @@ class Trial:
         """The trial as an improver sees it; None unless it was executed and observed."""
         if self.status is not TrialStatus.DONE or self.error is None:
             return None
-        return Outcome(theta=self.theta, error=self.error, cost=self.cost)
+        return Outcome(self.theta, self.error, self.cost, self.trajectory)
 
 
 def _numbers(values: Array) -> str:

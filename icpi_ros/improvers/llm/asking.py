@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,13 +16,80 @@ from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.pattern import MAX_ADJUSTMENT
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Prompt
+from icpi_ros.llm.client.completer import (
+    Completer,
+    Completion,
+    CompletionRequest,
+    Prompt,
+    Token,
+    Wire,
+)
+from icpi_ros.llm.prompt.expectation import NotWeighed, expect
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
 
 T = TypeVar("T")
 MAX_SEED = 2**31 - 1
 """Largest seed of sampling that all servers take."""
+
+
+MAX_AT_ONCE = 4
+"""Questions that are under way at the same time."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predicted outcome.
+
+    Attributes:
+        error: ``(m,)`` scaled.
+        std: ``(m,)`` of the model's own distribution; None = not told.
+    """
+
+    error: Array
+    std: Array | None
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A request, its place in the record, and what its replies are read by."""
+
+    request: CompletionRequest
+    exchange: dict[str, Any]
+    writers: Mapping[Wire, PromptWriter]
+    pattern: Pattern | None
+
+    def asked(self, wire: Wire) -> Prompt:
+        """Return the prompt that went over a wire."""
+        other = self.request.otherwise
+        return other if other is not None and other.wire == wire else self.request.prompt
+
+    def read(
+        self, text: str, tokens: Sequence[Token] | None, wire: Wire, weigh: int
+    ) -> tuple[Array, Array | None]:
+        """Return the scaled outputs ``(q,)`` of a reply, and their std if it was weighed.
+
+        ``exchange`` gets the expectation, or why there is none.
+
+        Raises:
+            CompletionFailed: the reply cannot be read.
+        """
+        assert self.pattern is not None
+        writer = self.writers[self.asked(wire).wire]
+        outputs = writer.outputs(text, self.pattern)
+        if not weigh:
+            return outputs, None
+        request = self.request
+        try:
+            found = expect(text, tokens, writer.numbers, request.numbers, request.largest)
+        except NotWeighed as exc:
+            self.exchange.setdefault("not_weighed", []).append(str(exc))
+            return outputs, None
+        scale = writer.scale(self.pattern)
+        mean, std = found.mean * scale, found.std * scale
+        kept = {"mean": mean.tolist(), "std": std.tolist()}
+        self.exchange.setdefault("weighed", []).append(kept)
+        return mean, std
 
 
 class Asker:
@@ -36,6 +104,8 @@ class Asker:
 
     Attributes:
         answered: whether the last question got a reply, usable or not.
+        stds: scaled standard deviations ``(q,)`` of the accepted replies to the last question,
+            of those whose tokens' probabilities were told.
     """
 
     def __init__(
@@ -53,6 +123,7 @@ class Asker:
         self._before = meter.spent
         self._model = ""
         self.answered = False
+        self.stds: list[Array] = []
         self._exchanges: list[dict[str, Any]] = []
 
     def outputs(
@@ -78,14 +149,71 @@ class Asker:
             CompletionFailed: no reply is usable; the message is the reason.
             BudgetSpent: the budget was used up before this proposal's first call.
         """
+        question = self._question(pattern, purpose, samples, described, longest)
+        return self._read(question, self._complete(question), accept)
+
+    def outcomes(self, patterns: Sequence[Pattern]) -> list[Predicted | None]:
+        """Return the predicted outcomes of all patterns, a few asked at the same time; None = none.
+
+        The first one is asked alone: it finds out what the server can do.
+
+        Raises:
+            BudgetSpent: the budget was used up before this proposal's first call.
+        """
+        questions = [self._question(one, "outcome", 1, False, None) for one in patterns]
+        first = [self._tried(question) for question in questions[:1]]
+        with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
+            completions = first + list(pool.map(self._tried, questions[1:]))
+        return list(map(self._predicted, questions, completions))
+
+    def answer(
+        self, prompt: Prompt, purpose: str, read: Callable[[str], T], numbers: int, words: int
+    ) -> T:
+        """Return ``read`` of the first usable reply in words to a prompt.
+
+        Args:
+            prompt: a chat.
+            purpose: for the record.
+            read: may raise CompletionFailed to refuse a reply.
+            numbers: that the reply should hold.
+            words: token limit of the reply.
+
+        Raises:
+            CompletionFailed: no reply is usable; the message is the reason.
+            BudgetSpent: the budget was used up before this proposal's first call.
+        """
+        request = CompletionRequest(
+            prompt,
+            numbers,
+            samples=self._options.samples,
+            temperature=self._options.temperature,
+            seed=int(self._seeds.integers(MAX_SEED)),
+            words=words,
+        )
+        question = _Question(request, self._recorded(prompt, purpose), {}, None)
+        completion = self._complete(question)
+        self._keep(question, completion)
+        for text in completion.texts:
+            try:
+                return read(text)
+            except CompletionFailed as exc:
+                question.exchange["refused"].append(str(exc))
+        raise CompletionFailed(question.exchange["refused"][-1])
+
+    def _question(
+        self,
+        pattern: Pattern,
+        purpose: str,
+        samples: int | None,
+        described: bool,
+        longest: float | None,
+    ) -> _Question:
+        """Return a pattern as a request and its place in the record; see :meth:`outputs`."""
         writers = {
             writer.wire: writer if described else replace(writer, description="")
             for writer in self._writers
         }
         prompt, *others = [writer.prompt(pattern) for writer in writers.values()]
-        exchange: dict[str, Any] = {"purpose": purpose} | _shown(prompt)
-        self._exchanges.append(exchange)
-        self.answered = False
         largest = None if longest is None else writers[prompt.wire].largest(pattern, longest)
         request = CompletionRequest(
             prompt=prompt,
@@ -95,35 +223,76 @@ class Asker:
             temperature=self._options.temperature,
             seed=int(self._seeds.integers(MAX_SEED)),
             largest=largest,
+            logprobs=0 if prompt.wire == Wire.JSON else self._options.logprobs,
         )
+        exchange = self._recorded(prompt, purpose)
         exchange["samples"] = request.samples
-        try:
-            completion = self._complete(request)
-        except NotOnCassette:
-            exchange["missing"] = True
-            raise
-        refused: list[str] = []
-        used = next((p for p in others if p.wire == completion.wire), prompt)
-        exchange |= _shown(used) | {
-            "replies": list(completion.texts),
-            "format": completion.format,
-            "tries": list(completion.tries),
-            "refused": refused,
-            "read": 0,
-            "replayed": completion.replayed,
-        }
+        return _Question(request, exchange, writers, pattern)
+
+    def _recorded(self, prompt: Prompt, purpose: str) -> dict[str, Any]:
+        exchange = {"purpose": purpose} | _shown(prompt)
+        self._exchanges.append(exchange)
+        return exchange
+
+    def _keep(self, question: _Question, completion: Completion) -> None:
+        """Keep what was answered for the record."""
+        question.exchange.update(
+            _shown(question.asked(completion.wire))
+            | {
+                "replies": list(completion.texts),
+                "format": completion.format,
+                "tries": list(completion.tries),
+                "refused": [],
+                "read": 0,
+                "replayed": completion.replayed,
+            }
+        )
         self._model, self.answered = completion.model, True
+
+    def _read(
+        self, question: _Question, completion: Completion, accept: Callable[[Array], T]
+    ) -> list[T]:
+        """Return ``accept`` of the outputs of every usable reply; see :meth:`outputs`."""
+        self._keep(question, completion)
+        self.stds = []
         found: list[T] = []
-        for text in completion.texts:
+        refused: list[str] = question.exchange["refused"]
+        for n, text in enumerate(completion.texts):
             try:
-                outputs = writers[used.wire].outputs(text, pattern)
-                exchange["read"] += 1
+                tokens = completion.tokens[n] if completion.tokens else None
+                outputs, std = question.read(text, tokens, completion.wire, self._options.logprobs)
+                question.exchange["read"] += 1
                 found.append(accept(outputs))
+                if std is not None:
+                    self.stds.append(std)
             except CompletionFailed as exc:
                 refused.append(str(exc))
         if not found:
             raise CompletionFailed(refused[-1] if refused else "no reply came")
         return found
+
+    def _tried(self, question: _Question) -> Completion | Exception:
+        """Return the completion of a question, or why there is none; in any thread."""
+        try:
+            return self._completer.complete(question.request, self._until)
+        except (BudgetSpent, CompletionFailed) as exc:
+            return exc
+
+    def _predicted(
+        self, question: _Question, completion: Completion | Exception
+    ) -> Predicted | None:
+        if isinstance(completion, BudgetSpent) and self.spent.calls == 0:
+            raise completion
+        if isinstance(completion, NotOnCassette):
+            question.exchange["missing"] = True
+        if isinstance(completion, Exception):
+            question.exchange["failed"] = str(completion)
+            return None
+        try:
+            (error,) = self._read(question, completion, lambda outputs: outputs)
+        except CompletionFailed:
+            return None
+        return Predicted(error, self.stds[0] if self.stds else None)
 
     @property
     def spent(self) -> Spending:
@@ -138,9 +307,13 @@ class Asker:
             "exchanges": self._exchanges,
         }
 
-    def _complete(self, request: CompletionRequest) -> Completion:
+    def _complete(self, question: _Question) -> Completion:
+        self.answered = False
         try:
-            return self._completer.complete(request, self._until)
+            return self._completer.complete(question.request, self._until)
+        except NotOnCassette:
+            question.exchange["missing"] = True
+            raise
         except BudgetSpent as exc:
             if self.spent.calls == 0:
                 raise

@@ -133,6 +133,13 @@ class LlmOptions(PatternOptions):
     temperature: float = option(0.0, "of sampling, where the model takes one", low=0.0, high=2.0)
     samples: int = option(1, "replies per question, fused into one", low=1, high=64)
     fuse: str = option(MEDIAN, "how samples are fused", choices=FUSIONS)
+    logprobs: int = option(
+        0,
+        "likeliest tokens at every place of a reply, by whose probabilities its numbers are "
+        "averaged, where the server tells them (not with wire json); 0 = the reply as it is",
+        low=0,
+        high=20,
+    )
     cassette: str = option("", "file that holds requests and replies; empty = none")
     cassette_mode: str = option(
         "auto", "auto asks for what is missing and records it, replay never asks", choices=MODES

@@ -93,7 +93,7 @@ class Llm(PatternImprover):
             for name, value in SMALL.items()
             if name in own
             and own[name].default == common[name].default
-            and (name != "samples" or cls.fuses)
+            and (name not in ("samples", "temperature") or cls.fuses)
             # A description tells the units of numbers, which fitted ones do not have.
             and not (own["describe"].default and name in ("numbers", "digits"))
         }
@@ -151,7 +151,7 @@ class Llm(PatternImprover):
             CompletionFailed: no usable answer.
         """
         base = self._base(history)
-        if self.options.samples == 1:
+        if self.options.samples == 1 and not self.options.logprobs:
             return Proposal(self._thetas(history, base, asker)[0], self.name)
         return self._fused(history, base, asker, details)
 
@@ -160,7 +160,8 @@ class Llm(PatternImprover):
     ) -> Proposal:
         """Return the proposal that several answers make.
 
-        ``details`` gets ``samples`` and ``spread``, their std [units of theta].
+        ``details`` gets ``samples`` and ``spread``, their std [units of theta], or that of the
+        model's own distribution where the server told the probabilities of tokens.
         """
 
         def accept(outputs: Array) -> Array:  # a repeat is judged after the fusion
@@ -169,6 +170,8 @@ class Llm(PatternImprover):
 
         found = np.array(asker.outputs(self.pattern(history), "adjustment", accept))
         place, std = fuse(found, self.options.fuse)
+        if asker.stds:
+            std = np.sqrt(np.mean(np.square(asker.stds), axis=0))
         scale = self._index.scale
         details["samples"] = (base.theta + scale.unscale_dtheta(found)).tolist()
         details["spread"] = jsonable(scale.unscale_dtheta(std))

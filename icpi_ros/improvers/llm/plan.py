@@ -52,10 +52,9 @@ class LlmPlan(Llm):
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
         base = self._base(history)
-        thetas = self._distinct(self._thetas(history, base, asker))
+        thetas = self._distinct(self._candidates(history, base, asker))
         if self.options.predictor == "llm":
-            costs = np.array([self._predicted(history, base, theta, asker) for theta in thetas])
-            stds = np.full(len(costs), np.nan)
+            costs, stds = self._predicted(history, base, thetas, asker)
         else:
             costs, stds = self._forecaster.forecast(history, thetas)
         details["candidates"] = [
@@ -81,16 +80,30 @@ class LlmPlan(Llm):
         inside = [self.context.space.project(theta)[0] for theta in thetas]
         return np.array(list({theta.tobytes(): theta for theta in inside}.values()))
 
+    def _candidates(self, history: Sequence[Outcome], base: Outcome, asker: Asker) -> list[Array]:
+        """Return thetas ``(d,)`` to choose from, at least one: the model's own answers.
+
+        Raises:
+            CompletionFailed: there is none.
+        """
+        return self._thetas(history, base, asker)
+
     def _predicted(
-        self, history: Sequence[Outcome], base: Outcome, theta: Array, asker: Asker
-    ) -> float:
-        """Return the cost [m] that the model predicts for a theta ``(d,)``; NaN if it fails."""
-        pattern = self._outcomes.pattern(history, base, theta, self._k)
-        try:
-            (error,) = asker.outputs(pattern, "outcome", lambda o: o, 1, False, None)
-        except CompletionFailed:
-            return float("nan")
-        return float(np.linalg.norm(error * self._scale.rms * self.context.cost_mask))
+        self, history: Sequence[Outcome], base: Outcome, thetas: Array, asker: Asker
+    ) -> tuple[Array, Array]:
+        """Return the costs [m] ``(n,)`` that the model predicts, NaN where it fails, and stds.
+
+        What the model is not sure of costs as much as it may miss by: the root of the mean square.
+        """
+        patterns = [self._outcomes.pattern(history, base, theta, self._k) for theta in thetas]
+        costs, stds = np.full((2, len(thetas)), np.nan)
+        unit = self._scale.rms * self.context.cost_mask
+        for n, found in enumerate(asker.outcomes(patterns)):
+            if found is not None:
+                std = 0.0 if found.std is None else float(np.linalg.norm(found.std * unit))
+                costs[n] = np.hypot(np.linalg.norm(found.error * unit), std)
+                stds[n] = np.nan if found.std is None else std
+        return costs, stds
 
     @cached_property
     def _outcomes(self) -> OutcomePatterns:

@@ -26,7 +26,7 @@ from icpi_ros.core.errors import (
 from icpi_ros.core.redact import redact_text
 from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Wire
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Token, Wire
 
 AUTO, REPLAY = "auto", "replay"
 MODES = (AUTO, REPLAY)
@@ -146,6 +146,7 @@ class RecordedCompleter:
             tries=tuple(found["tries"]),
             wire=Wire(found.get("wire", Wire.JSON)),
             replayed=True,
+            tokens=_tokens(found.get("tokens", [])),
         )
 
     def _ask(
@@ -184,6 +185,9 @@ def request_content(request: CompletionRequest, model: str) -> dict[str, Any]:
     """Return the content by which requests differ."""
     content = dataclasses.asdict(request) | {"model": model}
     del content["largest"], content["otherwise"]  # follow from the pattern
+    for name in ("logprobs", "words"):
+        if not content[name]:  # the keys of other requests stay as they were
+            del content[name]
     return content
 
 
@@ -197,8 +201,20 @@ def request_key(request: CompletionRequest, model: str) -> str:
 
 def _completion_content(completion: Completion) -> dict[str, Any]:
     content = dataclasses.asdict(completion) | {"spent": completion.spent.as_dict()}
-    del content["replayed"]
+    del content["replayed"], content["tokens"]
+    if completion.tokens:
+        content["tokens"] = [
+            some and [[token.text, [list(option) for option in token.options]] for token in some]
+            for some in completion.tokens
+        ]
     return content
+
+
+def _tokens(recorded: list[Any]) -> tuple[tuple[Token, ...] | None, ...]:
+    return tuple(
+        tuple(Token(text, tuple(map(tuple, options))) for text, options in some) if some else None
+        for some in recorded
+    )
 
 
 def _failure_content(exc: IcpiError, spent: Spending) -> dict[str, Any]:

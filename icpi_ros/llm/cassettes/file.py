@@ -209,13 +209,27 @@ def _is_complete(entry: dict[str, Any]) -> bool:
     )
     fitting = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
     fitting = fitting and entry.get("wire", Wire.JSON) in WIRES
-    return fitting and _are_texts(entry) and _are_numbers(entry["spent"])
+    fitting = fitting and _are_texts(entry) and _are_numbers(entry["spent"])
+    return fitting and _are_tokens(entry.get("tokens", []))
 
 
 def _are_texts(entry: dict[str, Any]) -> bool:
     if "texts" not in entry:
         return True
     return bool(entry["texts"]) and all(isinstance(t, str) for t in entry["texts"] + entry["tries"])
+
+
+def _are_tokens(tokens: Any) -> bool:
+    """Return whether they are lists [text, [[text, logarithm of its probability], ...]]."""
+    try:
+        return all(
+            isinstance(text, str) and isinstance(other, str) and math.isfinite(logprob)
+            for some in tokens
+            for text, options in some or []
+            for other, logprob in options
+        )
+    except (TypeError, ValueError):
+        return False
 
 
 def _are_numbers(spent: dict[str, Any]) -> bool:

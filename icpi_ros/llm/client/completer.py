@@ -55,6 +55,20 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Token:
+    """A token of a reply and what could have stood in its place.
+
+    Attributes:
+        text: of the token.
+        options: the likeliest tokens there, itself among them if it is one: text and natural
+            logarithm of the probability.
+    """
+
+    text: str
+    options: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class CompletionRequest:
     """Request to a model.
 
@@ -69,6 +83,9 @@ class CompletionRequest:
             be held to it; None = no limit.  It is no part of what distinguishes requests.
         otherwise: the same question over another wire, for a server that does not serve the
             first; None = there is none.  It is no part of what distinguishes requests.
+        logprobs: likeliest tokens wanted at every place of the reply, with their probabilities,
+            from servers that give them; 0 = none.
+        words: token limit of a reply in words; 0 = the reply has nothing but the numbers.
     """
 
     prompt: Prompt
@@ -78,9 +95,13 @@ class CompletionRequest:
     seed: int | None = None
     largest: int | None = None
     otherwise: Prompt | None = None
+    logprobs: int = 0
+    words: int = 0
 
     def answer_tokens(self, kind: Tokeniser) -> int:
-        """Return a token limit that leaves room for the numbers, and for nothing else."""
+        """Return a token limit that leaves room for the numbers, or for the words."""
+        if self.words:
+            return self.words
         # A padded number can be a digit longer than the largest one, and has its sign.
         width = UNLIMITED_WIDTH if self.largest is None else len(str(self.largest)) + 2
         return answer_tokens(self.numbers, width, kind)
@@ -99,6 +120,7 @@ class Completion:
         tries: failures on the way, one line each.
         replayed: True if it comes from a cassette.
         wire: that was used.
+        tokens: of each text, where they were asked for; None = the server did not tell them.
     """
 
     texts: tuple[str, ...]
@@ -108,6 +130,7 @@ class Completion:
     tries: tuple[str, ...] = ()
     replayed: bool = False
     wire: Wire = Wire.JSON
+    tokens: tuple[tuple[Token, ...] | None, ...] = ()
 
 
 class Completer(Protocol):

@@ -141,6 +141,7 @@ class Endpoint:
         reply_format: ReplyFormat,
         n: int,
         offset: int,
+        logprobs: int = 0,
     ) -> dict[str, Any]:
         """Return the body of a request: of a chat only what the profile allows.
 
@@ -152,6 +153,7 @@ class Endpoint:
             reply_format: format of the reply.
             n: choices wanted.
             offset: number of the first of them among the samples of ``request``.
+            logprobs: likeliest tokens wanted at every place; 0 = none.
         """
         profile = self.profile
         bare = prompt.wire == Wire.COMPLETION
@@ -166,6 +168,9 @@ class Endpoint:
                 body["stop"] = [LINE_END]  # there is no room for thoughts before the numbers
         if n > 1:
             body["n"] = n
+        if logprobs:
+            told = {"logprobs": logprobs} if bare else {"logprobs": True, "top_logprobs": logprobs}
+            body |= told
         if (profile.temperature or bare) and request.temperature is not None:
             body["temperature"] = request.temperature
         if (profile.seed or bare) and request.seed is not None:

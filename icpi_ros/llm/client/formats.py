@@ -96,6 +96,7 @@ class WorkingFormats:
         self._several: dict[tuple[str, str], bool] = {}
         self._worked: dict[tuple[str, str], ReplyFormat] = {}
         self._completes: dict[tuple[str, str], bool] = {}
+        self._tells: dict[tuple[str, str], bool] = {}
 
     def to_try(
         self, endpoint: str, model: str, formats: tuple[ReplyFormat, ...]
@@ -137,9 +138,20 @@ class WorkingFormats:
         with self._lock:
             return self._completes.get((endpoint, model))
 
+    def found_logprobs(self, endpoint: str, model: str, tells: bool) -> None:
+        """Remember whether probabilities of tokens are told; one refusal does not undo that."""
+        with self._lock:
+            self._tells[endpoint, model] = tells or self._tells.get((endpoint, model), False)
+
+    def logprobs(self, endpoint: str, model: str) -> bool | None:
+        """Return whether probabilities of tokens are told; None = not known."""
+        with self._lock:
+            return self._tells.get((endpoint, model))
+
     def forget(self) -> None:
         """Begin anew."""
         with self._lock:
+            self._tells.clear()
             self._completes.clear()
             self._worked.clear()
             self._several.clear()

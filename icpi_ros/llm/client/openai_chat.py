@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, InvalidValue
 from icpi_ros.core.redact import redact_texts, watch
 from icpi_ros.llm.client.bodies import Unreadable
-from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Wire
+from icpi_ros.llm.client.budget import Meter
+from icpi_ros.llm.client.charging import CompletionMeter
+from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Token, Wire
 from icpi_ros.llm.client.connections import connections
 from icpi_ros.llm.client.endpoint import PATHS, Endpoint
 from icpi_ros.llm.client.formats import (
@@ -25,9 +26,8 @@ from icpi_ros.llm.client.formats import (
     working_formats,
 )
 from icpi_ros.llm.client.profile import Profile
-from icpi_ros.llm.client.replies import Reply, Tokens, read_reply
+from icpi_ros.llm.client.replies import Reply, read_reply
 from icpi_ros.llm.client.responses import Failure, classify, classify_unreadable, pause
-from icpi_ros.llm.client.token_count import count_tokens
 
 MAX_ATTEMPTS = 5
 """Failures of a request, those that lead to a simpler format not counted."""
@@ -103,71 +103,6 @@ class OpenAIChat:
         return await Exchange(self._endpoint, request, until, meter).run()
 
 
-class CompletionMeter:
-    """Meter of one completion: charges the run's meter call by call.
-
-    It is used in the wire's loop only, so nothing races.
-
-    Attributes:
-        spent: by this completion so far.
-    """
-
-    def __init__(self, meter: Meter, profile: Profile) -> None:
-        self.spent = Spending()
-        self._meter, self._profile = meter, profile
-        self._tokeniser = Endpoint.of(profile).tokeniser
-        self._counted = time.monotonic()
-
-    def begin(self) -> None:
-        """Charge a call that is about to be made: those made meanwhile see it.
-
-        Raises:
-            BudgetSpent: it may not be made.
-        """
-        self._meter.require()
-        self._charge(Spending(calls=1))
-
-    def end(self, prompt: Prompt, reply: Reply | None, billed: bool) -> None:
-        """Charge what the call cost.
-
-        Args:
-            prompt: that was sent.
-            reply: None = there is none.
-            billed: False if the server did not work on the request, as far as one can know.
-        """
-        if not billed:
-            self._charge(self._cost(Tokens(), estimated=False))
-        elif reply is None or reply.tokens is None:
-            self._charge(self._cost(self._guess(prompt, reply), estimated=True))
-        else:
-            self._charge(self._cost(reply.tokens, estimated=False))
-
-    def close(self) -> None:
-        """Charge the time since the last call."""
-        self._charge(Spending())
-
-    def _guess(self, prompt: Prompt, reply: Reply | None) -> Tokens:
-        kind, texts = self._tokeniser, reply.texts if reply else ()
-        return Tokens(prompt.tokens(kind), sum(count_tokens(text, kind) for text in texts))
-
-    def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
-        return Spending(
-            prompt_tokens=tokens.prompt,
-            completion_tokens=tokens.completion,
-            cached_tokens=tokens.cached,
-            estimated=int(estimated),
-            money=self._profile.money(tokens.prompt, tokens.completion, tokens.cached),
-        )
-
-    def _charge(self, cost: Spending) -> None:
-        """Charge a cost and the wall time since the last charge; calls overlap, time does not."""
-        now = time.monotonic()
-        cost = cost + Spending(seconds=now - self._counted)
-        self._counted = now
-        self.spent = self.spent + cost
-        self._meter.charge(cost)
-
-
 class Exchange:
     """The requests of one completion; lives in the wire's loop."""
 
@@ -180,6 +115,7 @@ class Exchange:
         self._allowed = until - time.monotonic()
         self._gate = asyncio.Semaphore(MAX_CONCURRENT)
         self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
+        self._tokens: dict[int, tuple[tuple[Token, ...] | None, ...]] = {}
         self._asked = self._choices = 0
         self._model = endpoint.profile.model
         self._format = ReplyFormat.TEXT
@@ -219,6 +155,8 @@ class Exchange:
             return self._stop or CompletionFailed(self._tries[-1])
         end = [str(self._stop)] if self._stop and str(self._stop) not in self._tries else []
         model, *clean = redact_texts([self._model, *texts])
+        told = [some for _, each in sorted(self._tokens.items()) for some in each]
+        same = clean == list(texts)  # else its tokens would hold what was taken out of a text
         return Completion(
             texts=tuple(clean),
             spent=self._meter.spent,
@@ -226,6 +164,7 @@ class Exchange:
             format=str(self._format),
             tries=tuple(self._tries + end),
             wire=self._prompt.wire,
+            tokens=tuple(told) if same and any(told) else (),
         )
 
     async def _gather(self) -> None:
@@ -271,16 +210,21 @@ class Exchange:
     async def _attempts(self, n: int, offset: int) -> None:
         """Ask until there is a reply, and keep it, or no hope.
 
-        A refusal of several choices is taken for one of their number first: only if the same
-        format is refused with one choice, too, it was the format.
+        A refusal is taken for one of the probabilities of tokens first, then of several choices:
+        only if the same format is refused without them, too, it was the format.
         """
         formats, failed, tries, doubted = list(self._formats()), 0, 0, False
         refused: ReplyFormat | None = None  # format in which several choices were refused
+        without: tuple[int, ReplyFormat] | None = None  # choices and format; probabilities refused
         while True:
             tries += 1
             prompt = self._prompt
-            outcome = await self._ask(n, offset, formats[0])
+            logprobs = 0 if without else self._logprobs
+            outcome = await self._ask(n, offset, formats[0], logprobs)
             if isinstance(outcome, Reply):
+                if logprobs or without == (n, formats[0]):
+                    tells = bool(logprobs and any(outcome.likely))
+                    working_formats().found_logprobs(*self._where, tells)
                 if n > 1 and outcome.choices > 1:
                     working_formats().found_several(*self._where)
                 if refused == formats[0]:
@@ -289,6 +233,12 @@ class Exchange:
             if outcome.status in _NOT_SERVED and self._may_change_wire(prompt):
                 self._tries.append(f"{prompt.wire}: {outcome.line}")
                 self._take_other_wire()
+                formats, without = list(self._formats()), None
+                continue
+            if outcome.status in FALLBACK_STATUS and self._may_be_refused(logprobs):
+                self._tries.append(f"{formats[0]}, logprobs = {logprobs}: {outcome.line}")
+                doubted = outcome.status == TRANSIENT_STATUS and not doubted
+                without = None if doubted else (n, formats[0])
                 continue
             doubtful = n > 1 and not working_formats().several(*self._where)
             changeable = self._may_change_wire(prompt)
@@ -312,6 +262,15 @@ class Exchange:
     def _where(self) -> tuple[str, str]:
         path = PATHS[Wire.COMPLETION] if self._prompt.wire == Wire.COMPLETION else ""
         return self._endpoint.shown + path, self._endpoint.profile.model
+
+    @property
+    def _logprobs(self) -> int:
+        told = working_formats().logprobs(*self._where)
+        return 0 if told is False else self._request.logprobs
+
+    def _may_be_refused(self, logprobs: int) -> bool:
+        """Return whether a server may refuse to tell probabilities: it has not told any before."""
+        return bool(logprobs) and not working_formats().logprobs(*self._where)
 
     def _may_change_wire(self, refused: Prompt) -> bool:
         """Return whether there is another wire and this one has not worked for another call."""
@@ -352,14 +311,16 @@ class Exchange:
         await asyncio.sleep(seconds)
         return True
 
-    async def _ask(self, n: int, offset: int, reply_format: ReplyFormat) -> Reply | Failure:
+    async def _ask(
+        self, n: int, offset: int, reply_format: ReplyFormat, logprobs: int
+    ) -> Reply | Failure:
         """Send one request and charge it, however it ends."""
         endpoint, request, prompt = self._endpoint, self._request, self._prompt
         self._meter.begin()
         reply, billed = None, True
         headers: Mapping[str, str] = {}
         try:
-            fields = endpoint.fields(request, prompt, reply_format, n, offset)
+            fields = endpoint.fields(request, prompt, reply_format, n, offset, logprobs)
             body, headers = await endpoint.send(fields, prompt.wire)
             reply = read_reply(body)
             return reply
@@ -379,6 +340,7 @@ class Exchange:
         self._tries += [f"{self._endpoint.shown} {fault}" for fault in reply.faults]
         if reply.texts:
             self._texts[offset] = reply.texts[:n]
+            self._tokens[offset] = reply.likely[:n]
             self._model, self._format = reply.model or self._model, reply_format
             if self._prompt.wire == Wire.JSON:
                 working_formats().worked(*self._where, reply_format)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from icpi_ros.llm.client.bodies import BROKEN_OFF, Unreadable, read_document
+from icpi_ros.llm.client.completer import Token
 from icpi_ros.llm.client.objects import ends_whole
 
 _MAX_NAME = 200
@@ -44,6 +46,8 @@ _CUT = {
     BROKEN_OFF: "broke a stream off within a reply",
 }
 """Faults of texts that were cut off, by the reason of a choice to end."""
+_LEAST = -9999.0
+"""Logarithm of the probability of what is impossible, as OpenAI writes it."""
 _OTHERS = (
     "reasoning_content",
     "reasoning",
@@ -81,6 +85,7 @@ class Reply:
         faults: of choices, one line each.
         model: the model that answered, as the server calls it; None = not reported.
         tokens: None = no usable report of the server.
+        likely: tokens of each text with their probabilities; None = not told, or not readable.
     """
 
     texts: tuple[str, ...]
@@ -88,6 +93,7 @@ class Reply:
     faults: tuple[str, ...] = ()
     model: str | None = None
     tokens: Tokens | None = None
+    likely: tuple[tuple[Token, ...] | None, ...] = ()
 
 
 def read_reply(body: bytes) -> Reply:
@@ -114,6 +120,11 @@ def read_reply(body: bytes) -> Reply:
         faults=tuple(fault for _, fault in read if fault),
         model=_name(document.get("model")),
         tokens=_read_usage(document.get("usage")),
+        likely=tuple(
+            _read_tokens(choice["logprobs"]) if choice.get("logprobs") else None
+            for choice, (text, _) in zip(choices, read, strict=True)
+            if text
+        ),
     )
 
 
@@ -186,6 +197,35 @@ def _read_choice(choice: Any) -> tuple[str | None, str | None]:
         # A draft is no answer, and the last number of such a text may lack digits.
         return None, cut
     return texts[0], None
+
+
+def _read_tokens(told: Any) -> tuple[Token, ...] | None:
+    """Return the tokens that a choice tells, in the form of chats or of old completions."""
+    try:
+        if "content" in told:
+            entries = [
+                (one["token"], [(o["token"], o["logprob"]) for o in one["top_logprobs"]])
+                for one in told["content"]
+            ]
+        else:
+            pairs = zip(told["tokens"], told["top_logprobs"], strict=True)
+            entries = [(text, list((options or {}).items())) for text, options in pairs]
+        return tuple(Token(text, tuple(map(_option, options))) for text, options in entries)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def _option(option: tuple[Any, Any]) -> tuple[str, float]:
+    """Return a token and the logarithm of its probability, to 5 decimal places.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    text, logprob = option
+    number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
+    if not (isinstance(text, str) and number and logprob <= 0.01 and not math.isnan(logprob)):
+        raise ValueError
+    return text, round(max(min(float(logprob), 0.0), _LEAST), 5)
 
 
 def _text(content: Any) -> str | None:

@@ -66,8 +66,11 @@ class PromptWriter:
 
     def largest(self, pattern: Pattern, longest: float) -> int:
         """Return the integer that stands for a scaled output of a pattern, rounded up."""
-        scale = pattern.fitted()[1].min() if self.fitted else 1.0
-        return math.ceil(longest / scale / self.numbers.quantum)
+        return math.ceil(longest / float(np.min(self.scale(pattern))) / self.numbers.quantum)
+
+    def scale(self, pattern: Pattern) -> Array:
+        """Return what outputs of a pattern are to be multiplied with, ``(q,)``; 1 if not fitted."""
+        return pattern.fitted()[1] if self.fitted else np.ones(pattern.width)
 
     def prompt(self, pattern: Pattern) -> Prompt:
         """Return the prompt that asks for the outputs of the pattern's query."""
@@ -111,9 +114,9 @@ class PromptWriter:
             CompletionFailed: the reply does not hold exactly ``q`` integers, or answers another
                 line, or repeats an input of the query.
         """
-        scale: Array | float = 1.0
+        scale = self.scale(pattern)
         if self.fitted:
-            pattern, scale = pattern.fitted()
+            pattern = pattern.fitted()[0]
         query = [list(map(float, self.numbers.encode(group).split())) for group in pattern.query]
         return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
 

@@ -1,0 +1,77 @@
+"""The charges of one completion, call by call."""
+
+from __future__ import annotations
+
+import time
+
+from icpi_ros.llm.client.budget import Meter, Spending
+from icpi_ros.llm.client.completer import Prompt
+from icpi_ros.llm.client.endpoint import Endpoint
+from icpi_ros.llm.client.profile import Profile
+from icpi_ros.llm.client.replies import Reply, Tokens
+from icpi_ros.llm.client.token_count import count_tokens
+
+
+class CompletionMeter:
+    """Meter of one completion: charges the run's meter call by call.
+
+    It is used in the wire's loop only, so nothing races.
+
+    Attributes:
+        spent: by this completion so far.
+    """
+
+    def __init__(self, meter: Meter, profile: Profile) -> None:
+        self.spent = Spending()
+        self._meter, self._profile = meter, profile
+        self._tokeniser = Endpoint.of(profile).tokeniser
+        self._counted = time.monotonic()
+
+    def begin(self) -> None:
+        """Charge a call that is about to be made: those made meanwhile see it.
+
+        Raises:
+            BudgetSpent: it may not be made.
+        """
+        self._meter.require()
+        self._charge(Spending(calls=1))
+
+    def end(self, prompt: Prompt, reply: Reply | None, billed: bool) -> None:
+        """Charge what the call cost.
+
+        Args:
+            prompt: that was sent.
+            reply: None = there is none.
+            billed: False if the server did not work on the request, as far as one can know.
+        """
+        if not billed:
+            self._charge(self._cost(Tokens(), estimated=False))
+        elif reply is None or reply.tokens is None:
+            self._charge(self._cost(self._guess(prompt, reply), estimated=True))
+        else:
+            self._charge(self._cost(reply.tokens, estimated=False))
+
+    def close(self) -> None:
+        """Charge the time since the last call."""
+        self._charge(Spending())
+
+    def _guess(self, prompt: Prompt, reply: Reply | None) -> Tokens:
+        kind, texts = self._tokeniser, reply.texts if reply else ()
+        return Tokens(prompt.tokens(kind), sum(count_tokens(text, kind) for text in texts))
+
+    def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
+        return Spending(
+            prompt_tokens=tokens.prompt,
+            completion_tokens=tokens.completion,
+            cached_tokens=tokens.cached,
+            estimated=int(estimated),
+            money=self._profile.money(tokens.prompt, tokens.completion, tokens.cached),
+        )
+
+    def _charge(self, cost: Spending) -> None:
+        """Charge a cost and the wall time since the last charge; calls overlap, time does not."""
+        now = time.monotonic()
+        cost = cost + Spending(seconds=now - self._counted)
+        self._counted = now
+        self.spent = self.spent + cost
+        self._meter.charge(cost)
