@@ -12,7 +12,8 @@ from icpi_benchmarks.report import plots
 from icpi_benchmarks.report.style import plain
 from icpi_benchmarks.report.words import key_trials, title
 from icpi_benchmarks.statistics.summaries import TaskSummary
-from icpi_ros.report.picture import Layout, grid, plot_settings, save_figure
+from icpi_ros.core.pictures import style
+from icpi_ros.report.picture import Layout, grid, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,7 +116,7 @@ def slug(text: str) -> str:
 
 def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
     """Yield file name (unique) and figure, one after the other: they are large."""
-    with plot_settings():
+    with style.settings():
         for task, conditions in by_task([one for one in found if one.improvers]).items():
             if len(conditions) > 1:
                 yield f"{slug(task)}-study", grid(study_draws(conditions), WIDE, 2)

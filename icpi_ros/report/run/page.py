@@ -1,4 +1,7 @@
-"""A stored run as one HTML page: its table, its pictures, predictions, and its configuration."""
+"""A stored run as one HTML page: verdict, pictures, table, predictions, and its configuration.
+
+Sections with nothing in them are left out.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,10 @@ from icpi_ros.report.page import (
 from icpi_ros.report.picture import plot_svg
 from icpi_ros.report.run.remarks import belief_lines, remark_lines
 from icpi_ros.report.run.text import learned_lines, mixed_lines, prediction, spending_line
-from icpi_ros.runs.picture import draw_costs, draw_paths
+from icpi_ros.runs.picture import draw_costs, draw_goal, draw_paths, near_goal
 from icpi_ros.runs.setup import RANDOM
 from icpi_ros.runs.store.records import RunRecord
+from icpi_ros.runs.verdict import verdict
 from icpi_ros.tasks.base import Task
 
 
@@ -68,64 +72,59 @@ def run_page(
     """
     config = record.config
     heading = f"{config.task} with {config.improver}"
+    found = [
+        PageSection("trials", "Trials", _trials(task, trials)),
+        PageSection("predictions", "Predictions against outcomes", _predictions(trials)),
+        PageSection("notes", "Fallbacks and failures", _notes(trials)),
+        PageSection("model", "What the model was asked", model_section(trials, spent)),
+        PageSection("timings", "Timings", timing_section(trials) if trials else Markup("")),
+        PageSection("arm", "What the arm was commanded last", tracking_table(trials)),
+        *more,
+        PageSection("repeat", "Everything needed to repeat it", _repeat(record)),
+    ]
+    shown = [one for one in found if one.markup]
     parts = [
+        paragraph(verdict(trials), "verdict"),
+        _pictures(task, goal, trials) if trials else Markup(""),
         _lead(record, task, trials, goal),
-        navigation(
-            [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),
-             ("model", "Model"), ("timings", "Timings"),
-             *([("arm", "Arm")] if any(trial.tracking.motion for trial in trials) else []),
-             *((one.key, one.heading) for one in more),
-             ("repeat", "Everything needed to repeat it")]
-        ),
-        section("trials", "Trials", _trials(task, trials) + _pictures(task, goal, trials)),
-        section("predictions", "Predictions against outcomes", _predictions(trials)),
-        section("notes", "Fallbacks and failures", _notes(trials)),
-        section("model", "What the model was asked", model_section(trials, spent)),
-        section("timings", "Timings", timing_section(trials)),
-        *_arm(trials),
-        *(section(one.key, one.heading, one.markup) for one in more),
-        section("repeat", "Everything needed to repeat it", _repeat(record)),
-    ]  # fmt: skip
+        navigation((one.key, one.heading) for one in shown),
+        *(section(one.key, one.heading, one.markup) for one in shown),
+    ]
     return document(f"{heading}: {record.run_id}", parts, heading)
 
 
 def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> Markup:
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
-    best = min(done, key=lambda trial: trial.cost, default=None)
     aim = ", ".join(
         f"{p.name} {p.text(value, 6)}"
         for p, value in zip(task.goal_space.parameters, goal, strict=True)
     )
     end = f"{record.state}: {record.note}" if record.note else record.state
-    result = (
-        f"Best cost {millimetres(best.cost)} in trial {best.number}; {len(done)} of "
-        f"{record.config.budget} trials observed."
-        if best
-        else "No trial was observed."
-    )
     begun = f", begun {record.created[:19]} UTC" if record.created else ""
+    observed = f"{len(done)} of {record.config.budget} trials observed"
     return paragraph(
-        f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.", "lead"
+        f"Run {record.run_id}{begun}. State: {end}; {observed}. Goal: {aim}. "
+        f"Seed {record.config.seed}.",
+        "lead",
     ) + joined(
         map(
             paragraph,
             [
-                *(result, *mixed_lines(record), *learned_lines(record)),
-                *(*belief_lines(trials), *remark_lines(trials)),
+                *mixed_lines(record),
+                *learned_lines(record),
+                *belief_lines(trials),
+                *remark_lines(trials),
             ],
         )
     )
 
 
-def _arm(trials: Sequence[Trial]) -> list[Markup]:
-    """Return the section about the arm; none where no arm is known."""
-    markup = tracking_table(trials)
-    return [section("arm", "What the arm was commanded last", markup)] if markup else []
-
-
 def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
+    why = TableColumn(
+        "why", "why it failed, or why another improver proposed", numeric=False, wraps=True
+    )
     columns = [
         TableColumn("trial"),
         *(TableColumn(p.heading, p.description) for p in task.space.parameters),
@@ -133,9 +132,7 @@ def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
         TableColumn("best so far"),
         TableColumn("seconds", "wall time of the trial"),
         TableColumn("improver", "who really proposed", numeric=False),
-        TableColumn(
-            "why", "why it failed, or why another improver proposed", numeric=False, wraps=True
-        ),
+        *([why] if any(map(_why, trials)) else []),
     ]
     rows = [
         [
@@ -145,12 +142,16 @@ def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
             Cell(millimetres(trial.best_cost), trial.best_cost),
             Cell(f"{trial.seconds:.2f}" if math.isfinite(trial.seconds) else "-", trial.seconds),
             Cell(trial.proposal.provenance + (", projected" if trial.projected else "")),
-            Cell("; ".join(filter(None, (trial.proposal.fallback_reason, trial.note))), tone="bad"),
-        ]
+            Cell(_why(trial), tone="bad"),
+        ][: len(columns)]
         for trial in trials
     ]
     marked = [n for n, trial in enumerate(trials) if trial is best]
     return table(columns, rows, "trials", marked)
+
+
+def _why(trial: Trial) -> str:
+    return "; ".join(filter(None, (trial.proposal.fallback_reason, trial.note)))
 
 
 def _cost_cell(trial: Trial) -> Cell:
@@ -160,18 +161,27 @@ def _cost_cell(trial: Trial) -> Cell:
 
 
 def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> Markup:
+    """Return the cost first, which a narrow window shows alone, then the paths and the goal."""
+    near = near_goal(task, goal, trials)
     drawn = [
         figure(
-            plot_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
-            "Where the object went in every trial, dark for the first to bright for the last; "
-            "the red circle is the goal.",
-        ),
-        figure(
             plot_svg(lambda axes: draw_costs(axes, trials), "c", "cost per trial"),
-            "Cost of every trial and the lowest so far; a blue dash is what the improver "
+            "Cost of every trial in mm and the lowest so far; a blue dash is what the improver "
             "predicted, with one standard deviation.",
         ),
+        figure(
+            plot_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
+            "Where the object went in every trial, frame base; pale behind the point that the "
+            "cost counts.",
+        ),
     ]
+    if near is not None:
+        drawn.append(
+            figure(
+                plot_svg(lambda axes: draw_goal(axes, near), "g", "the goal, magnified"),
+                "By how much each trial missed the goal, and in which direction.",
+            )
+        )
     return figures(drawn)
 
 
@@ -180,7 +190,8 @@ def _predictions(trials: Sequence[Trial]) -> Markup:
         TableColumn("trial"),
         TableColumn("predicted"),
         TableColumn("outcome"),
-        TableColumn("|z|", "miss in predicted standard deviations"),
+        TableColumn("outcome - predicted", "above 0: worse than predicted"),
+        TableColumn("z", "the same in predicted standard deviations"),
         TableColumn("improver", numeric=False),
     ]
     rows = []
@@ -194,15 +205,16 @@ def _predictions(trials: Sequence[Trial]) -> Markup:
                 Cell(str(trial.number), trial.number),
                 Cell(prediction(proposal), proposal.predicted_cost),
                 _cost_cell(trial),
-                Cell(f"{z:.1f}" if math.isfinite(z) else "-", z),
+                _difference_cell(trial),
+                Cell(f"{z:+.1f}" if math.isfinite(z) else "-", z),
                 Cell(proposal.provenance),
             ]
         )
     if not rows:
-        return paragraph("The improver of this run does not predict the cost.", "note")
+        return Markup("")
     return table(columns, rows, "predictions") + paragraph(
-        "|z| is the distance between outcome and prediction in predicted standard deviations; "
-        "values above 2 should be rare.",
+        "z is the outcome minus the prediction in predicted standard deviations: above 0 the trial "
+        "was worse than predicted, below 0 better; values beyond -2 and +2 should be rare.",
         "note",
     )
 
@@ -211,7 +223,14 @@ def _z(trial: Trial) -> float:
     std = trial.proposal.predicted_std
     if not std > 0.0:  # NaN too
         return math.nan
-    return abs(trial.cost - trial.proposal.predicted_cost) / std
+    return (trial.cost - trial.proposal.predicted_cost) / std
+
+
+def _difference_cell(trial: Trial) -> Cell:
+    """Return by how much a trial cost more than predicted; with its sign."""
+    more = trial.cost - trial.proposal.predicted_cost
+    sign = "+" if more > 0.0 else ""
+    return Cell(sign + millimetres(more), more)
 
 
 def _notes(trials: Sequence[Trial]) -> Markup:
@@ -226,9 +245,7 @@ def _notes(trials: Sequence[Trial]) -> Markup:
         for trial in trials
         if trial.status is not TrialStatus.DONE
     ]
-    if not found:
-        return paragraph("No improver was replaced by another and no trial failed.", "note")
-    return items(found)
+    return items(found) if found else Markup("")
 
 
 def _repeat(record: RunRecord) -> Markup:
@@ -255,10 +272,13 @@ def _repeat(record: RunRecord) -> Markup:
 
 
 def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:
-    """Return the requests of a run's last attempts to its model; ``spent`` is that of all."""
+    """Return the requests of a run's last attempts to its model; ``spent`` is that of all.
+
+    Empty where none was asked.
+    """
     asked = [trial for trial in trials if trial.proposal.details.get("exchanges")]
     if not asked:
-        return paragraph("The improver of this run asks no language model.", "note")
+        return Markup("")
     return (
         paragraph(f"In all: {spending_line(spent)}.")
         + _spending(asked)
