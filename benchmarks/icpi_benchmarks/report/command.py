@@ -82,7 +82,7 @@ def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
 
 
 def refuse_exports(asked: Outputs) -> None:
-    """Refuse tables of a benchmark's trials.
+    """Refuse tables and a video of a benchmark's trials.
 
     Raises:
         UsageError: one is asked for.
@@ -91,6 +91,8 @@ def refuse_exports(asked: Outputs) -> None:
         raise UsageError(
             "--csv and --parquet write the trials of a run; a benchmark's rows are in its JSON file"
         )
+    if asked.video:
+        raise UsageError("--video shows a run: give the id of one, or a bag")
 
 
 def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, Any]:
