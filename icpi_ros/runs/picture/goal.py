@@ -12,7 +12,7 @@ from icpi_ros.core.pictures import style
 from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.picture.costs import colours
-from icpi_ros.runs.picture.paths import goal_plane, path_of
+from icpi_ros.runs.picture.paths import goal_in, goal_plane, miss_in, path_of
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _MIN_HALF = 0.05
 _MAX_FACTOR = 5.0
 """Adjustments that missed by more than so many times their median are named at the edge."""
 _MAX_LABELLED = 12
-_METRES = " [m]"
 
 
 @dataclass(frozen=True)
@@ -64,25 +63,23 @@ class NearGoal:
 def near_goal(task: Task, goal: Array, trials: Sequence[Trial]) -> NearGoal | None:
     """Return what is around the goal of a run.
 
-    None: no trial was observed, or the error has not two dimensions that are lengths.
+    None: no trial was observed, or goal and error are not places.
     """
-    counted = [int(i) for i in np.flatnonzero(task.cost_mask)][:2]
-    done = [t for t in trials if t.status is TrialStatus.DONE and t.error is not None]
-    if len(counted) < 2 or not done:
-        return None
-    names = [task.error_names[i] for i in counted]
-    if not all(name.endswith(_METRES) for name in names):
-        return None
-    plane, shades = goal_plane(task), colours(trials)
-    fits = len(goal) == 2 and names == [f"{'xyz'[i]}{_METRES}" for i in plane]
+    plane, shades = goal_plane(task, trials), colours(trials)
+    place = goal_in(task, plane, goal)
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    found = [(trial, miss_in(task, plane, trial)) for trial in done]
     misses = tuple(
         Miss(
-            trial.number, shades[trial.number], 1e3 * np.asarray(trial.error)[counted], trial.cost,
-            1e3 * (path_of(trial, plane) - goal) if fits else np.empty((0, 2)),
+            trial.number, shades[trial.number], 1e3 * miss, trial.cost,
+            1e3 * (path_of(trial, plane) - place),
         )
-        for trial in done
+        for trial, miss in found
+        if miss is not None and place is not None
     )  # fmt: skip
-    across, up = (name.replace(_METRES, " from the goal [mm]") for name in names)
+    if not misses:
+        return None
+    across, up = (f"{'xyz'[i]} from the goal [mm]" for i in plane)
     return NearGoal((across, up), misses)
 
 

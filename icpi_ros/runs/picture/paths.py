@@ -32,15 +32,16 @@ def draw_paths(axes: Axes, task: Task, goal: Array, trials: Sequence[Trial]) -> 
         goal: ``(g,)`` goal of the run.
         trials: those without a trajectory are left out.
     """
-    shades, plane = colours(trials), goal_plane(task)
-    target = goal if len(goal) == len(plane) else None
+    shades, plane = colours(trials), goal_plane(task, trials)
+    target = goal_in(task, plane, goal)
     kinds, drawn = list[str](), list[Array]()
     for trial in trials:
         path = path_of(trial, plane)
         if len(path):
             drawn.append(path)
-            kinds.append(_draw_path(axes, path, counted_point(task, goal, trial), target,
-                                    shades[trial.number]))  # fmt: skip
+            miss = miss_in(task, plane, trial)
+            counted = None if target is None or miss is None else target + miss
+            kinds.append(_draw_path(axes, path, counted, target, shades[trial.number]))
     if target is not None:
         axes.plot(*target, "+", color=style.GOAL, markersize=13, mew=2.0, zorder=5)
     _frame(axes, [*drawn, *([target[np.newaxis]] if target is not None else [])])
@@ -58,18 +59,35 @@ def path_of(trial: Trial, plane: Sequence[int]) -> Array:
     return np.asarray(path[np.isfinite(path).all(axis=1)])
 
 
-def goal_plane(task: Task) -> list[int]:
-    """Return the two coordinates of frame ``base`` that the goal is given in; top view else."""
+def goal_plane(task: Task, trials: Sequence[Trial] = ()) -> list[int]:
+    """Return the two coordinates of frame ``base`` to show.
+
+    Those that the goal is given in; of three, those in which the object moved most; top view else.
+    """
     named = ["xyz".index(name) for name in task.goal_space.names if name in ("x", "y", "z")]
+    if len(named) == 3:
+        paths = [t.trajectory.positions for t in trials if t.trajectory is not None]
+        if paths and np.isfinite(everything := np.concatenate(paths)).any():
+            spans = np.nanmax(everything, axis=0) - np.nanmin(everything, axis=0)
+            return sorted(int(i) for i in np.argsort(spans)[1:])
     return named if len(named) == 2 else [0, 1]
 
 
-def counted_point(task: Task, goal: Array, trial: Trial) -> Array | None:
-    """Return the place ``(2,)`` [m] that the cost of a trial counts; None = it is not a place."""
-    names = [f"{name} [m]" for name in task.goal_space.names]
-    if trial.error is None or len(goal) != 2 or names != list(task.error_names):
+def goal_in(task: Task, plane: Sequence[int], goal: Array) -> Array | None:
+    """Return the place ``(2,)`` [m] of a goal in two coordinates; None = it has none there."""
+    names = list(task.goal_space.names)
+    if not all("xyz"[i] in names for i in plane):
         return None
-    return np.asarray(goal + trial.error)
+    return np.array([goal[names.index("xyz"[i])] for i in plane])
+
+
+def miss_in(task: Task, plane: Sequence[int], trial: Trial) -> Array | None:
+    """Return by how much ``(2,)`` [m] a trial missed in two coordinates; None = not known."""
+    names = list(task.error_names)
+    wanted = [f"{'xyz'[i]} [m]" for i in plane]
+    if trial.error is None or not set(wanted) <= set(names):
+        return None
+    return np.array([trial.error[names.index(name)] for name in wanted])
 
 
 def _draw_path(
@@ -80,7 +98,7 @@ def _draw_path(
     until = len(path)
     if np.linalg.norm(counted - path[-1]) > _SAME:
         until = 1 + int(np.argmin(np.linalg.norm(path - counted, axis=1)))
-        kind = "counted"
+        kind = "point that counts"
         if target is not None:
             nearest = float(np.linalg.norm(path - target, axis=1).min())
             if abs(nearest - float(np.linalg.norm(counted - target))) < _SAME:
