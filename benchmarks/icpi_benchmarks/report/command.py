@@ -9,9 +9,8 @@ from typing import Any
 
 from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.page import bench_page
-from icpi_benchmarks.report.text import task_table
-from icpi_benchmarks.report.words import model_notes
-from icpi_benchmarks.results import Results, arms_of, mixed_lines, read
+from icpi_benchmarks.report.text import bench_text, task_table
+from icpi_benchmarks.results import Results, arms_of, read
 from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
 from icpi_ros.cli.report import MIXED
 from icpi_ros.cli.report_outputs import Outputs, refuse_pages, say_page
@@ -39,9 +38,7 @@ def report_file(path: Path, asked: Outputs) -> None:
     if folder:
         print(f"{len(save_pngs(folder, found))} figures in {folder.absolute()}")
     if not page and not folder:
-        mixed, notes = mixed_lines(results.config), model_notes(results.config)
-        shown = [*map(printable, mixed), *map(task_table, found), *map(printable, notes)]
-        print("\n\n".join(shown))
+        print(bench_text(results, found))
 
 
 def report_files(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:

@@ -135,15 +135,16 @@ def style_sheet() -> str:
     return f"{light}\n@media screen and (prefers-color-scheme:dark){{{dark}}}\n"
 
 
-def log_ticks(axes: Axes, which: str) -> None:
-    """Label powers of ten as plain numbers; 2 and 5 too where few powers fit."""
+def log_ticks(axes: Axes, which: str, most: int = 6) -> None:
+    """Label powers of ten as plain numbers, at most so many; 2 and 5 too where few powers fit."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     axis = getattr(axes, f"{which}axis")
     low, high = getattr(axes, f"get_{which}lim")()
-    marks: Sequence[int] = (1, 2, 5) if np.log10(high / low) < 2.5 else (1,)
+    marks: Sequence[int] = (1, 2, 5) if 3.0 * np.log10(high / low) < most + 1.5 else (1,)
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     ticks = [m * 10.0**k for k in range(first, last + 1) for m in marks]
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    axis.set_major_locator(FixedLocator(ticks[:: max(1, -(-len(ticks) // most))]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
