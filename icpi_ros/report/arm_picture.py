@@ -48,7 +48,7 @@ def save_reach(path: str | Path, task: Task, arm: Arm, found: Reach) -> None:
         figure = Figure(figsize=(12.6, 5.6), dpi=110, layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
         kinds = _kinds(found)
-        shades = _draw_map(left, task, found, kinds)
+        shades = draw_map(left, task, found)
         figure.colorbar(shades, ax=left, label="possible: nearest joint limit reached [%]")
         _draw_paths(right, arm, found, kinds)
         figure.legend(handles=_handles(kinds), loc="outside lower left", ncols=4)
@@ -79,9 +79,7 @@ def _handles(kinds: dict[str, tuple[str, str]]) -> list[Patch]:
     return [Patch(color=colour, label=label) for colour, label in kinds.values()]
 
 
-def _draw_map(
-    axes: Axes, task: Task, found: Reach, kinds: dict[str, tuple[str, str]]
-) -> ScalarMappable:
+def draw_map(axes: Axes, task: Task, found: Reach) -> ScalarMappable:
     """Draw a map over the first two parameters; return the scale of possible motions.
 
     A cell is the mean over all further parameters: the colour of its reasons shines through where
@@ -90,6 +88,7 @@ def _draw_map(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 
+    kinds = _kinds(found)
     possible = LinearSegmentedColormap.from_list("icpi loads", (_PALE, style.GOOD))
     scale = ScalarMappable(Normalize(0.0, 100.0), possible)
     shades = np.array(

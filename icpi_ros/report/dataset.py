@@ -147,7 +147,7 @@ def _draw_errors(axes: Axes, dataset: Dataset, task: Task) -> None:
     _draw_density(axes, points, low - room, high + room)
     axes.plot(x, y, "o", color=style.QUIET, markersize=2, alpha=0.4, mew=0)
     axes.plot(0.0, 0.0, "+", color=style.GOAL, markersize=16, markeredgewidth=2.2)
-    axes.set(xlabel=f"error {task.error_names[counted[0]]}")
+    axes.set(xlabel=f"error {task.error_names[counted[0]]}; + is the goal")
     axes.set_ylabel(f"error {task.error_names[counted[1]]}" if len(counted) > 1 else "")
     median = millimetres(float(np.median(dataset.cost)))
     axes.set_title(f"cost before the label, median {median}", pad=24)

@@ -149,7 +149,15 @@ def _draw_goals(axes: Axes, task: Task) -> None:
 def _draw_arm(above: Axes, side: Axes, arm: Arm, across: int) -> None:
     spine = np.array([*arm.links(arm.home)[1:, :3, 3], arm.tool_pose(arm.home)[0]])
     for axes, x, y in ((above, 0, 1), (side, across, 2)):
-        axes.plot(spine[:, x], spine[:, y], "o-", color=style.LINE, linewidth=2.0, markersize=3)
+        axes.plot(
+            spine[:, x],
+            spine[:, y],
+            "o-",
+            color=style.QUIET,
+            linewidth=3.0,
+            markersize=4,
+            alpha=0.5,
+        )
     above.margins(0.08)
 
 
@@ -163,7 +171,7 @@ def _legend(figure: Figure) -> None:
             Line2D([], [], color=_REFUSED, label="refused"),
             Line2D([], [], color=_GOAL, marker="*", linestyle="", markersize=12, label="goal"),
             Line2D([], [], color=style.QUIET, marker="o", linestyle="", label="lets go"),
-            Line2D([], [], color=style.LINE, marker="o", label="arm at home"),
+            Line2D([], [], color=style.QUIET, marker="o", alpha=0.5, label="arm at home"),
         ],
         loc="outside lower center",
         ncols=6,

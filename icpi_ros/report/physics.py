@@ -70,10 +70,11 @@ def _draw_intervals(axes: Axes, task: Task, found: PhysicsEstimate) -> None:
     for row, (p, box) in enumerate(zip(found.parameters, space.parameters, strict=True)):
         values = np.array([*p.interval, p.value])
         low, high, value = (values - box.lower) / max(box.upper - box.lower, 1e-12)
-        colour = style.DEFAULT if p.known else style.LINE
+        colour = style.DEFAULT if p.known else style.QUIET
         axes.plot([0.0, 1.0], [row, row], color=style.LINE, lw=1.0)
-        axes.plot([low, high], [row, row], color=colour, lw=7, alpha=0.5, solid_capstyle="butt")
-        axes.plot([value], [row], "o", color=colour, ms=9)
+        alpha = 0.5 if p.known else 0.2
+        axes.plot([low, high], [row, row], color=colour, lw=9, alpha=alpha, solid_capstyle="butt")
+        axes.plot([value], [row], "o", color=colour, ms=6, alpha=1.0 if p.known else 0.5)
         ends = (box.text(box.lower, 3), box.text(box.upper, 3))
         for x, text, side in zip((0.0, 1.0), ends, ("left", "right"), strict=True):
             axes.annotate(
@@ -87,7 +88,7 @@ def _draw_intervals(axes: Axes, task: Task, found: PhysicsEstimate) -> None:
     axes.set_yticks(
         range(space.dim),
         [
-            f"{p.name}\n{box.text(p.value, 3)}"
+            f"{p.name}\n{box.text(p.value, 3) if p.known else 'not known'}"
             for p, box in zip(found.parameters, space.parameters, strict=True)
         ],
     )

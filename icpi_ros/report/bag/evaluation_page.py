@@ -71,11 +71,11 @@ def _verdict_on(places: Sequence[RankedImprover]) -> list[Markup]:
     if not places:
         return []
     first = places[0]
-    text = f"{first.improver} would come closest: expected cost {millimetres(first.cost)}"
+    text = f"{first.improver} would come closest: {millimetres(first.cost)} expected"
     if len(places) > 1:
         other = places[1]
-        text += f" (next: {other.improver}, {millimetres(other.cost)}), best of "
-        text += f"{len(places)} with probability {first.best:.2f}"
+        text += f", then {other.improver} with {millimetres(other.cost)} (estimated; best of "
+        text += f"{len(places)} with probability {first.best:.2f})"
     return [paragraph(f"{text}.", "verdict")]
 
 
