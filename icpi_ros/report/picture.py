@@ -50,7 +50,7 @@ class Layout:
     top: int
 
 
-PLAIN = Layout(420, 400, 54, 12, 42, 62)
+PLAIN = Layout(420, 404, 54, 12, 42, 66)
 
 
 def save_figure(path: str | Path, figure: Figure, dpi: float | None = None) -> None:

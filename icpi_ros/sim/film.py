@@ -61,7 +61,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class View:
+class Viewpoint:
     """Place that a camera looks at, its distance [m], its direction [rad]."""
 
     centre: Array
@@ -124,7 +124,7 @@ def _as_seen(task: Task, world: World, found: Take, shown: Array) -> Take:
     return Take(found.times, states, shown, simulated=False)
 
 
-def view_of(points: Array, upright: bool, shape: float) -> View:
+def view_of(points: Array, upright: bool, shape: float) -> Viewpoint:
     """Return a view that holds all ``points`` ``(n, 3)`` [m].
 
     Args:
@@ -133,7 +133,7 @@ def view_of(points: Array, upright: bool, shape: float) -> View:
         shape: width of the picture by its height.
     """
     azimuth, elevation = _BESIDE if upright else _ABOVE
-    view = View(points.mean(axis=0), 3.0, azimuth, elevation)
+    view = Viewpoint(points.mean(axis=0), 3.0, azimuth, elevation)
     room = FILLED * np.tan(0.5 * FOVY)
     for _ in range(10):  # converges: each step halves the deviation and more
         right, up, back = _axes(view)
@@ -144,7 +144,7 @@ def view_of(points: Array, upright: bool, shape: float) -> View:
         centre = view.centre + middle[0] * right + middle[1] * up
         half = 0.5 * (high - low) / np.array([shape, 1.0])
         distance = max(view.distance * float(half.max()) / room, MIN_DISTANCE)
-        view = View(centre, distance, azimuth, elevation)
+        view = Viewpoint(centre, distance, azimuth, elevation)
     return view
 
 
@@ -162,7 +162,7 @@ class _Mark:
 class Filming(Offscreen):
     """Renderer of a scene from anywhere, with the goal and the object's trail in it."""
 
-    def __init__(self, model: mujoco.MjModel, view: View, width: int, height: int) -> None:
+    def __init__(self, model: mujoco.MjModel, view: Viewpoint, width: int, height: int) -> None:
         """Open a context.
 
         Args:
@@ -224,7 +224,7 @@ def _apart(a: Array, b: Array) -> bool:
     return bool(np.linalg.norm(b - a) > 1e-4)
 
 
-def _place_camera(model: mujoco.MjModel, view: View) -> None:
+def _place_camera(model: mujoco.MjModel, view: Viewpoint) -> None:
     """Put the first camera of a model where the view is from."""
     frame = np.column_stack(_axes(view))
     quaternion = np.empty(4)
@@ -234,7 +234,7 @@ def _place_camera(model: mujoco.MjModel, view: View) -> None:
     model.cam_pos[0], model.cam_quat[0] = view.centre + view.distance * frame[:, 2], quaternion
 
 
-def _axes(view: View) -> tuple[Array, Array, Array]:
+def _axes(view: Viewpoint) -> tuple[Array, Array, Array]:
     """Return the directions right, up and back of a view."""
     a, e = view.azimuth, view.elevation
     back = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])

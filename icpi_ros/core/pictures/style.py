@@ -60,7 +60,7 @@ DARK = {
 }  # fmt: skip
 """The same names as in :data:`LIGHT`."""
 SETTINGS = {
-    "font.size": 11.0,
+    "font.size": 11.5,
     "text.color": INK,
     "text.parse_math": False,  # names come from a file: a $ is a $
     "axes.edgecolor": LINE,
@@ -70,7 +70,7 @@ SETTINGS = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.titlelocation": "left",
-    "axes.titlesize": 11.0,
+    "axes.titlesize": 12.0,
     "axes.titleweight": "bold",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -79,7 +79,7 @@ SETTINGS = {
     "grid.color": LINE,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": 9.5,
+    "legend.fontsize": 10.5,
     "legend.handletextpad": 0.4,
     "lines.solid_capstyle": "round",
     "svg.fonttype": "none",

@@ -100,7 +100,7 @@ def _label_costs(axes: Axes, done: list[Trial]) -> None:
             axes.annotate(
                 millimetres(trial.cost).removesuffix(" mm"), (trial.number, _shown(trial)),
                 xytext=(0, 7 if up else -8), textcoords="offset points", ha="center",
-                va="bottom" if up else "top", fontsize=9.5, color=style.INK,
+                va="bottom" if up else "top", fontsize=10.5, color=style.INK,
                 fontweight="bold" if trial is best else "normal",
             )  # fmt: skip
 

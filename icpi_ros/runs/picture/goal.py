@@ -27,7 +27,7 @@ _MAX_LABELLED = 12
 
 @dataclass(frozen=True)
 class Miss:
-    """Where one trial missed the goal.
+    """Miss of one trial around the goal.
 
     Attributes:
         number: of the trial.
@@ -99,14 +99,13 @@ def draw_goal(axes: Axes, near: NearGoal) -> None:
         if len(inside) <= _MAX_LABELLED or miss is best:
             axes.annotate(
                 str(miss.number), tuple(miss.place), xytext=(6, 4), textcoords="offset points",
-                fontsize=9.5, color=style.INK, zorder=5,
+                fontsize=10.5, color=style.INK, zorder=5,
                 fontweight="bold" if miss is best else "normal",
             )  # fmt: skip
     axes.set(xlim=(-half, half), ylim=(-half, half), xlabel=near.names[0], ylabel=near.names[1])
     axes.set_aspect("equal", adjustable="box")
     axes.grid(visible=False)
-    title = f"the goal, magnified: best {millimetres(best.cost)}, trial {best.number}"
-    axes.set_title(title, pad=24)
+    axes.set_title("the goal, magnified", pad=24)
     _outside(axes, near, half)
 
 
@@ -131,4 +130,4 @@ def _outside(axes: Axes, near: NearGoal, half: float) -> None:
     named = [f"{miss.number} ({millimetres(miss.cost)})" for miss in beyond[:3]]
     named += [f"{len(beyond) - 3} more"] if len(beyond) > 3 else []
     text = f"beyond: trial{'' if len(beyond) == 1 else 's'} {', '.join(named)}"
-    axes.text(0.0, 1.02, text, transform=axes.transAxes, fontsize=9.5, color=style.QUIET)
+    axes.text(0.0, 1.02, text, transform=axes.transAxes, fontsize=10.5, color=style.QUIET)

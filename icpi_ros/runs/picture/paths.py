@@ -47,7 +47,7 @@ def draw_paths(axes: Axes, task: Task, goal: Array, trials: Sequence[Trial]) -> 
     _frame(axes, [*drawn, *([target[np.newaxis]] if target is not None else [])])
     names = [f"{'xyz'[index]} [m]" for index in plane]
     axes.set(xlabel=names[0], ylabel=names[1])
-    axes.set_title("path of the object", pad=38)
+    axes.set_title("path of the object", pad=44)
     _legends(axes, shades, kinds[0] if kinds else "", target is not None)
 
 
@@ -141,7 +141,7 @@ def _legends(axes: Axes, shades: dict[int, str], kind: str, has_goal: bool) -> N
     place: dict[str, Any] = {"loc": "lower left", "borderpad": 0.2, "handletextpad": 0.1}
     if trials:
         row = axes.legend(
-            handles=trials, bbox_to_anchor=(-0.02, 1.055), ncols=len(trials), columnspacing=0.5,
+            handles=trials, bbox_to_anchor=(-0.02, 1.06), ncols=len(trials), columnspacing=0.5,
             handlelength=1.0, **place,
         )  # fmt: skip
         axes.add_artist(row)
