@@ -93,7 +93,7 @@ def save_session(path: str | Path, task: Task, arm: Arm, found: FirstSession) ->
         speed.set(xlabel="time [s]", ylabel="tool speed [m/s]", title="speed of the tool")
         for axes in (above, side):
             axes.set_aspect("equal", adjustable="datalim")
-        _legend(figure)
+        _legend(figure, found)
         title = f"{task.name} with {arm.name}: {found.share:.0%} of the box passes the gate"
         figure.suptitle(title, x=0.01, ha="left")
         save_figure(path, figure)
@@ -161,19 +161,22 @@ def _draw_arm(above: Axes, side: Axes, arm: Arm, across: int) -> None:
     above.margins(0.08)
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, found: FirstSession) -> None:
+    """Name what is drawn, and nothing else."""
     from matplotlib.lines import Line2D
 
-    figure.legend(
-        handles=[
-            Line2D([], [], color=style.INK, linewidth=2.6, label="first trial"),
-            Line2D([], [], color=_PASSED, label="passes the gate"),
-            Line2D([], [], color=_REFUSED, label="refused"),
-            Line2D([], [], color=_GOAL, marker="*", linestyle="", markersize=12, label="goal"),
-            Line2D([], [], color=style.QUIET, marker="o", linestyle="", label="lets go"),
-            Line2D([], [], color=style.QUIET, marker="o", alpha=0.5, label="arm at home"),
-        ],
-        loc="outside lower center",
-        ncols=6,
-        frameon=False,
-    )
+    handles = {
+        "first trial": Line2D([], [], color=style.INK, linewidth=2.6),
+        "passes the gate": Line2D([], [], color=_PASSED),
+        "refused": Line2D([], [], color=_REFUSED),
+        "goal": Line2D([], [], color=_GOAL, marker="*", linestyle="", markersize=12),
+        "lets go": Line2D([], [], color=style.QUIET, marker="o", linestyle=""),
+        "arm at home": Line2D([], [], color=style.QUIET, marker="o", alpha=0.5),
+    }
+    missing = {
+        "first trial": all(one.label != "first trial" for one in found.motions),
+        "refused": all(one.refusal is None for one in found.motions),
+        "lets go": all(one.release is None for one in found.motions),
+    }
+    shown = {label: mark for label, mark in handles.items() if not missing.get(label)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower left", ncols=len(shown))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FINER = 8
 """The errors are interpolated on a grid this much finer."""
+_SMALL = 1e-5
+"""Costs below this are not told apart in words [m]."""
 _MIN_COST = 0.5
 """Costs below this have one colour [mm]."""
 
@@ -95,13 +97,17 @@ def _mark_optima(axes: Axes, landscape: Landscape, n: int) -> None:
     axes.plot(
         *points[n], "*", markersize=16, color=style.PAPER, markeredgecolor=style.INK,
         clip_on=False, zorder=5, linestyle="",
-        label=f"optimum, {millimetres(landscape.best_cost[n])}",
+        label=f"optimum, {_cost_text(float(landscape.best_cost[n]))}",
     )  # fmt: skip
     if len(others):
         axes.plot(
             *others.T, "o", markersize=9, markerfacecolor="none", markeredgecolor=style.PREDICTED,
             markeredgewidth=2.0, clip_on=False, zorder=4, label="optimum under the other physics",
         )  # fmt: skip
+
+
+def _cost_text(metres: float) -> str:
+    return millimetres(metres) if metres >= _SMALL else f"below {millimetres(_SMALL)}"
 
 
 def _range(landscape: Landscape) -> tuple[float, float]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MIN_HALF = 0.05
 """Half of the smallest window [mm]."""
-_MAX_FACTOR = 5.0
+_MAX_FACTOR = 3.0
 """Adjustments that missed by more than so many times their median are named at the edge."""
 _MAX_LABELLED = 12
 
