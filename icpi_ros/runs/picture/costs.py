@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FLOOR = 1e-3
 """Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
+_CROWDED = 12
+"""Up to so many trials have marks of their usual size."""
 _MAX_LABELLED = 10
 """Up to so many trials get their cost written beside them; else the first and the best."""
 
@@ -43,10 +45,11 @@ def draw_costs(axes: Axes, trials: Sequence[Trial]) -> None:
     axes.set_title("cost of every trial", pad=24)
     axes.grid(visible=False, axis="x")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(
+        row = axes.legend(
             loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=4, borderpad=0.2,
-            columnspacing=1.0, handlelength=1.4,
+            columnspacing=0.9, handlelength=1.2, markerscale=0.8,
         )  # fmt: skip
+        row.set_in_layout(False)
 
 
 def _draw_best(axes: Axes, done: list[Trial]) -> None:
@@ -55,15 +58,21 @@ def _draw_best(axes: Axes, done: list[Trial]) -> None:
     axes.step(numbers, best, where="post", color=style.QUIET, linewidth=1.1, label="best so far")
 
 
+def _size(usual: float, least: float, count: int) -> float:
+    """Return the size of a mark [points]: with many trials it is smaller."""
+    return max(least, min(usual, usual * _CROWDED / max(count, 1)))
+
+
 def _draw_predictions(axes: Axes, done: list[Trial]) -> None:
     """Draw each predicted cost as a dash, its standard deviation as a bar."""
-    label: str | None = "predicted, ±1 std"
+    label: str | None = "predicted ± std"
+    wide, dash = _size(7.0, 1.5, len(done)), _size(13.0, 4.0, len(done))
     for trial in done:
         low, middle, high = _predicted(trial)
         if np.isfinite(middle):
             n = trial.number
-            axes.vlines(n, low, high, color=style.PREDICTED, linewidth=7.0, alpha=0.3)
-            axes.plot(n, middle, "_", color=style.PREDICTED, ms=13, mew=1.6, label=label)
+            axes.vlines(n, low, high, color=style.PREDICTED, linewidth=wide, alpha=0.3)
+            axes.plot(n, middle, "_", color=style.PREDICTED, ms=dash, mew=1.6, label=label)
             label = None
 
 
@@ -76,11 +85,12 @@ def _predicted(trial: Trial) -> Array:
 
 
 def _scatter(axes: Axes, trials: list[Trial], marker: str, shades: dict[int, str]) -> None:
+    size = _size(7.5, 4.0, len(shades))
     edge, label = (style.GOAL, "fallback") if marker == "D" else ("none", None)
     for trial in trials:
         shade = shades[trial.number]
         axes.plot(
-            trial.number, _shown(trial), marker, color=shade, ms=7.5, mec=edge, zorder=3,
+            trial.number, _shown(trial), marker, color=shade, ms=size, mec=edge, zorder=3,
             label=label,
         )  # fmt: skip
         label = None

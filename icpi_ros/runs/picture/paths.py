@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MAX_LISTED = 8
 """Up to so many trials get their own entry in the legend."""
+_CROWDED = 12
+"""More paths than this are drawn paler."""
 _SAME = 2e-3
 """Distance [m] up to which the point that counts is the path's end, or its nearest point."""
 _MIN_HALF = 0.1
@@ -35,13 +37,14 @@ def draw_paths(axes: Axes, task: Task, goal: Array, trials: Sequence[Trial]) -> 
     shades, plane = colours(trials), goal_plane(task, trials)
     target = goal_in(task, plane, goal)
     kinds, drawn = list[str](), list[Array]()
+    strong = 0.9 if len(trials) <= _CROWDED else 0.4
     for trial in trials:
         path = path_of(trial, plane)
         if len(path):
             drawn.append(path)
             miss = miss_in(task, plane, trial)
             counted = None if target is None or miss is None else target + miss
-            kinds.append(_draw_path(axes, path, counted, target, shades[trial.number]))
+            kinds.append(_draw_path(axes, path, counted, target, shades[trial.number], strong))
     if target is not None:
         axes.plot(*target, "+", color=style.GOAL, markersize=13, mew=2.0, zorder=5)
     _frame(axes, [*drawn, *([target[np.newaxis]] if target is not None else [])])
@@ -91,7 +94,12 @@ def miss_in(task: Task, plane: Sequence[int], trial: Trial) -> Array | None:
 
 
 def _draw_path(
-    axes: Axes, path: Array, counted: Array | None, target: Array | None, shade: str
+    axes: Axes,
+    path: Array,
+    counted: Array | None,
+    target: Array | None,
+    shade: str,
+    strong: float,
 ) -> str:
     """Draw one path, pale behind the point that counts; return what that point is."""
     kind, counted = "end", path[-1] if counted is None else counted
@@ -104,7 +112,7 @@ def _draw_path(
             if abs(nearest - float(np.linalg.norm(counted - target))) < _SAME:
                 kind = "closest approach"
         axes.plot(*path[until - 1 :].T, color=shade, linewidth=0.9, alpha=0.3)
-    axes.plot(*path[:until].T, color=shade, linewidth=1.6, alpha=0.9)
+    axes.plot(*path[:until].T, color=shade, linewidth=1.6, alpha=strong)
     axes.plot(*counted, "o", color=shade, markersize=6, zorder=4)
     axes.plot(*path[0], "s", color=style.QUIET, markersize=6, zorder=3)
     return kind
