@@ -55,6 +55,7 @@ def improve(
     fallback: str = "refuse",
     storage: Storage | None = None,
     progress: bool = True,
+    live: bool = False,
 ) -> Run:
     """Improve a task in simulation, in this process; return the run when it has ended.
 
@@ -83,6 +84,7 @@ def improve(
         fallback: ``allow`` = begin although the improver's model cannot be asked.
         storage: where the trials go; None = in memory.
         progress: show a bar on standard error.
+        live: in a notebook, show the picture of the run and redraw it after every trial.
 
     Returns:
         The run, which may have ended as failed: see its ``state`` and ``reason``.
@@ -116,6 +118,8 @@ def improve(
     )
     if progress and run.remark:
         tqdm.write(f"note: {run.remark}", file=sys.stderr)
+    if live:
+        run.plot(live=True).show()
     with tqdm(total=trials, desc=run.config.task, unit="trial", disable=not progress) as bar:
 
         def show(trial: Trial) -> None:

@@ -72,7 +72,7 @@ _TABLE = {
         "run": "Run the improvement loop on a task: through the ROS graph, or in process.",
         "runs": "List the stored runs, compare two, or delete one.",
         "report": "Show a benchmark, a stored run or a bag: tables, one HTML page, figures, "
-        "exports.",
+        "a video, exports.",
         "task": "List the tasks, describe one, or make one from a demonstrated motion.",
         "improver": "List the improvers, or describe one and its options.",
         "check-plugin": "Check all that a plug-in registers by the contract tests.",

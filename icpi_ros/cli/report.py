@@ -1,4 +1,4 @@
-"""Show a benchmark, a stored run or a bag: tables, one HTML page, figures, exports."""
+"""Show a benchmark, a stored run or a bag: tables, one HTML page, figures, a video, exports."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
         checked_folder("--png", args.png) if args.png else None,
         checked_output(args.csv) if args.csv else None,
         checked_output(args.parquet) if args.parquet else None,
+        checked_output(args.video) if args.video else None,
         args.json,
     )
     if len(args.what) > 1:

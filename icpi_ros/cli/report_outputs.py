@@ -28,19 +28,20 @@ from icpi_ros.tasks.base import Task
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to write: page, folder of figures, tables, JSON; None = not asked for."""
+    """Files to write: page, folder of figures, video, tables, JSON; None = not asked for."""
 
     page: Path | None = None
     folder: Path | None = None
     csv: Path | None = None
     parquet: Path | None = None
+    video: Path | None = None
     json: JsonOutput | None = field(default=None, compare=False)  # tables are printed all the same
 
     @property
     def files(self) -> list[Path]:
         """Those that are one file each."""
         named = self.json.path if self.json else None
-        return [path for path in (self.page, self.csv, self.parquet, named) if path]
+        return [path for path in (self.page, self.csv, self.parquet, self.video, named) if path]
 
 
 def refuse_pages(asked: Outputs) -> None:
@@ -51,6 +52,8 @@ def refuse_pages(asked: Outputs) -> None:
     """
     if asked.page or asked.folder:
         raise UsageError("--html and --png show one run or one file: give one")
+    if asked.video:
+        raise UsageError("--video shows one run: give one")
 
 
 def refuse_mixed_run(record: RunRecord, mix: bool) -> None:
@@ -99,6 +102,11 @@ def write_run(
         picture = asked.folder / f"{record.run_id}.png"
         save_figure(picture, draw(task, goal, trials))
         print(f"picture: {picture.absolute()}")
+    if asked.video:
+        from icpi_ros.report.run.video import save_video  # the simulation is half a second
+
+        save_video(asked.video, record, task, trials, goal)
+        say_file("video", asked.video)
     if asked.csv or asked.parquet:
         write_rows([(task, trials)], asked)
     if asked == Outputs():
@@ -118,6 +126,11 @@ def write_rows(runs: Sequence[tuple[Task, Sequence[Trial]]], asked: Outputs) -> 
 
 def say_page(page: Path) -> None:
     """Print where a page is and how large."""
-    size = page.stat().st_size
+    say_file("page", page)
+
+
+def say_file(kind: str, path: Path) -> None:
+    """Print where a file is and how large."""
+    size = path.stat().st_size
     shown = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
-    print(f"page: {page.absolute()} ({shown})")
+    print(f"{kind}: {path.absolute()} ({shown})")

@@ -84,6 +84,8 @@ class Landscape:
         axes: indices of the two dimensions; the others are at each sample's best theta.
         x, y: ``(K,)`` values of the two dimensions.
         cost: ``(D, K, K)`` [m], indexed by sample, y, x.
+        error: ``(D, K, K, m)`` what counts of the errors, which are smooth where costs have a
+            kink: at the optimum.
         physics: ``(D, P)``.
         best_theta: ``(D, d)``.
         best_cost: ``(D,)`` [m].
@@ -94,6 +96,7 @@ class Landscape:
     x: Array
     y: Array
     cost: Array
+    error: Array
     physics: Array
     best_theta: Array
     best_cost: Array
@@ -170,19 +173,22 @@ def landscape(
     rng = np.random.default_rng([plan.seed, _STREAM, 1])
     thetas, goal = _sampled_thetas(task, plan), task.default_goal.copy()
     x, y = (np.linspace(task.space.lower[i], task.space.upper[i], size) for i in axes)
-    cost, best_theta, best_cost = [], [], []
+    cost, error, best_theta, best_cost = [], [], [], []
     for phi in physics:
         world = _World(task, arm, phi, plan.threads)
         best, least = _refine(world, goal, thetas, world.sampled_paths(thetas), plan, rng)
         grid = np.tile(best, (size * size, 1))
         grid[:, axes[0]], grid[:, axes[1]] = np.tile(x, size), np.repeat(y, size)
-        cost.append(_costs(task, world.paths(grid), goal).reshape(size, size))
+        paths = world.paths(grid)
+        cost.append(_costs(task, paths, goal).reshape(size, size))
+        error.append(_errors(task, paths, goal).reshape(size, size, -1))
         best_theta.append(best)
         best_cost.append(least)
         on_draw()
     return Landscape(
-        axes, x, y, np.array(cost), physics, np.array(best_theta), np.array(best_cost), goal
-    )
+        axes, x, y, np.array(cost), np.array(error), physics, np.array(best_theta),
+        np.array(best_cost), goal,
+    )  # fmt: skip
 
 
 class _World:

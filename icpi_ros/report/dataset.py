@@ -10,24 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from icpi_ros.core.pictures import style
 from icpi_ros.core.space import ParameterSpace
-from icpi_ros.core.types import Array
+from icpi_ros.core.types import Array, Indices
+from icpi_ros.core.units import millimetres
 from icpi_ros.learn.dataset.dataset import CELLS, Dataset, coverage, fingerprint, solved_share
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
-ARROWS = 40
+ARROWS = 8
 """At most so many examples get an arrow: more hide each other."""
 PANELS = 4
+_DENSE = "#8d98a5"
+"""Where examples are densest."""
+BINS, SMOOTH = 60, 3.5
+"""Cells of a density along each axis, and the width of the smoothing over them [cells]."""
 _LOWEST = 1e-3
 """Label costs below this are drawn at it [mm]: a logarithmic axis has no zero."""
 
 
 def save_dataset_picture(path: str | Path, dataset: Dataset, task: Task) -> None:
-    """Draw theta with its labels, the errors, and the costs of the labels, into a PNG.
+    """Draw the density of theta with some labels, the errors, and the labels' costs, into a PNG.
 
     Raises:
         UsageError: the file cannot be written.
@@ -37,89 +44,132 @@ def save_dataset_picture(path: str | Path, dataset: Dataset, task: Task) -> None
     pairs = list(combinations(range(task.space.dim), 2))[:PANELS] or [(0, 0)]
     count = len(pairs) + 2
     rows, columns = (1, count) if count < 4 else (2, (count + 1) // 2)
-    figure = Figure(figsize=(5.0 * columns, 4.6 * rows), dpi=110, layout="constrained")
-    axes = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
-    for panel, (first, second) in zip(axes, pairs, strict=False):
-        _draw_theta(panel, dataset, task.space, first, second)
-    shades = _draw_errors(axes[len(pairs)], dataset, task)
-    figure.colorbar(shades, ax=axes[len(pairs)], label="cost of the executed theta [mm]")
-    _draw_label_costs(axes[len(pairs) + 1], dataset)
-    for panel in axes[count:]:
-        panel.set_axis_off()
-    label = dataset.provenance.get("label", "?")
-    draws = len(np.unique(dataset.group))
-    figure.suptitle(
-        f"{task.name}: {len(dataset)} examples, {draws} physics draws, label {label}", fontsize=11
-    )
-    save_figure(path, figure)
+    with style.settings():
+        size = (5.0 * columns, 4.9 * rows)
+        figure = Figure(figsize=size, dpi=110, layout="constrained")
+        axes = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
+        for panel, (first, second) in zip(axes, pairs, strict=False):
+            _draw_theta(panel, dataset, task.space, first, second)
+        _draw_errors(axes[len(pairs)], dataset, task)
+        _draw_label_costs(axes[len(pairs) + 1], dataset)
+        for panel in axes[count:]:
+            panel.set_axis_off()
+        label = dataset.provenance.get("label", "?")
+        samples = len(np.unique(dataset.group))
+        figure.suptitle(
+            f"{task.name}: {len(dataset)} examples, {samples} physics samples, label {label}",
+            x=0.01, ha="left",
+        )  # fmt: skip
+        save_figure(path, figure)
 
 
 def _draw_theta(
     axes: Axes, dataset: Dataset, space: ParameterSpace, first: int, second: int
 ) -> None:
-    """Draw executed thetas as dots, with arrows to theta + dtheta for some of them."""
+    """Draw the density of the executed thetas and all targets, and arrows between some of them."""
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Patch
 
     pair = [first, second]
     start, step = dataset.theta[:, pair], dataset.dtheta[:, pair]
     low, high = space.lower[pair], space.upper[pair]
-    axes.add_patch(Rectangle((low[0], low[1]), *(high - low), fill=False, color="0.6"))
-    axes.plot(*start.T, ".", color="tab:blue", markersize=4, alpha=0.6)
-    some = np.unique(np.linspace(0, len(start) - 1, ARROWS).astype(np.int64))
-    axes.quiver(
-        *start[some].T, *step[some].T, angles="xy", scale_units="xy", scale=1.0, width=0.0028,
-        headwidth=7.0, headlength=9.0, headaxislength=8.0, color="0.35", alpha=0.7,
-    )  # fmt: skip
     target = start + step
-    axes.plot(*target.T, ".", color="tab:orange", markersize=5)
-    points = np.vstack([start, target, low, high])
-    margin = 0.04 * np.ptp(points, axis=0) + 1e-9
+    _draw_density(axes, start, low, high)
+    axes.plot(*target.T, "o", color=style.DEFAULT, markersize=3.5, alpha=0.4, mew=0)
+    some = _spread_out(start, low, high)
+    axes.quiver(
+        *start[some].T, *step[some].T, angles="xy", scale_units="xy", scale=1.0, width=0.004,
+        headwidth=5.0, headlength=6.0, headaxislength=5.5, color=style.SEQUENCE[1],
+    )  # fmt: skip
+    points = np.vstack([target, low, high])
+    margin = 0.03 * np.ptp(points, axis=0) + 1e-9
     axes.set_xlim(points[:, 0].min() - margin[0], points[:, 0].max() + margin[0])
     axes.set_ylim(points[:, 1].min() - margin[1], points[:, 1].max() + margin[1])
     names = [space.parameters[i].heading for i in pair]
-    axes.set(xlabel=names[0], ylabel=names[1], title="policy parameters")
-    marks: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4}
+    axes.set(xlabel=names[0], ylabel=names[1])
+    axes.set_title("policy parameters", pad=24)
+    axes.grid(visible=False)
     handles = [
-        Line2D([], [], color="tab:blue", label="executed theta", **marks),
-        Line2D([], [], color="tab:orange", label="theta + dtheta", **marks),
-        Line2D([], [], color="0.35", label=f"dtheta, {len(some)} of {len(start)}"),
+        Patch(color=_DENSE, label="executed"),
+        Line2D([], [], linestyle="", marker="o", ms=4, color=style.DEFAULT, label="+ label"),
+        Line2D([], [], color=style.SEQUENCE[1], label=f"{len(some)} of {len(start)} labels"),
     ]
-    axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=8,
-        frameon=False, handletextpad=0.3,
+    _row_above(axes, handles)
+
+
+def _draw_density(axes: Axes, points: Array, low: Array, high: Array) -> None:
+    """Draw the smoothed density of points ``(N, 2)`` in a box."""
+    from scipy.ndimage import gaussian_filter
+
+    edges = [np.linspace(a, b, BINS + 1) for a, b in zip(low, high, strict=True)]
+    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
+    smooth = gaussian_filter(counts, SMOOTH, mode="nearest")
+    axes.imshow(
+        smooth.T, extent=(low[0], high[0], low[1], high[1]), origin="lower", aspect="auto",
+        cmap=_greys(), interpolation="bilinear", vmin=0.0, vmax=max(float(smooth.max()), 1e-12),
     )  # fmt: skip
 
 
-def _draw_errors(axes: Axes, dataset: Dataset, task: Task) -> Any:
-    """Scatter the first two error dimensions that count in the cost."""
+def _greys() -> Colormap:
+    """Return the map of a density: nothing is paper."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("icpi density", (style.PAPER, _DENSE))
+
+
+def _spread_out(points: Array, low: Array, high: Array) -> Indices:
+    """Return a few of the points ``(N, 2)``, far apart: each the farthest from those before it."""
+    scaled = (points - low) / np.maximum(high - low, 1e-12)
+    chosen = [int(np.argmin(np.linalg.norm(scaled - 0.5, axis=1)))]
+    distance = np.linalg.norm(scaled - scaled[chosen[0]], axis=1)
+    while len(chosen) < min(ARROWS, len(points)) and distance.max() > 0.0:
+        chosen.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, np.linalg.norm(scaled - scaled[chosen[-1]], axis=1))
+    return np.array(chosen)
+
+
+def _row_above(axes: Axes, handles: list[Any]) -> None:
+    """Put a legend in one row between a plot and its title."""
+    axes.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=len(handles),
+        borderpad=0.2, columnspacing=1.0, handlelength=1.2,
+    )  # fmt: skip
+
+
+def _draw_errors(axes: Axes, dataset: Dataset, task: Task) -> None:
+    """Draw the density of the first two error dimensions that count in the cost."""
     counted = [int(i) for i in np.flatnonzero(task.cost_mask)][:2]
     x = dataset.error[:, counted[0]]
     y = dataset.error[:, counted[1]] if len(counted) > 1 else np.zeros(len(x))
-    shades = axes.scatter(x, y, c=1e3 * dataset.cost, s=10, cmap="viridis")
-    axes.plot(0.0, 0.0, "+", color="tab:red", markersize=14, markeredgewidth=2)
-    axes.set(xlabel=f"error {task.error_names[counted[0]]}", title="relative errors (+ = goal)")
+    points = np.column_stack([x, y])
+    low, high = points.min(axis=0), points.max(axis=0)
+    room = 0.05 * (high - low) + 1e-9
+    _draw_density(axes, points, low - room, high + room)
+    axes.plot(x, y, "o", color=style.QUIET, markersize=2, alpha=0.4, mew=0)
+    axes.plot(0.0, 0.0, "+", color=style.GOAL, markersize=16, markeredgewidth=2.2)
+    axes.set(xlabel=f"error {task.error_names[counted[0]]}; + is the goal")
     axes.set_ylabel(f"error {task.error_names[counted[1]]}" if len(counted) > 1 else "")
-    axes.grid(alpha=0.3)
-    return shades
+    median = millimetres(float(np.median(dataset.cost)))
+    axes.set_title(f"cost before the label, median {median}", pad=24)
+    axes.grid(visible=False)
 
 
 def _draw_label_costs(axes: Axes, dataset: Dataset) -> None:
     """Draw a histogram of the costs of theta + dtheta, one count per example."""
-    axes.set(xlabel="cost of theta + dtheta [mm]", ylabel="examples", title="quality of the labels")
+    axes.set(xlabel="cost of theta + dtheta [mm]", ylabel="examples")
     known = 1e3 * dataset.label_cost[np.isfinite(dataset.label_cost)]
     if len(known) == 0:
-        axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
+        axes.set_title("cost after the label: not measured", pad=24)
         return
     shown = np.maximum(known, _LOWEST)
     low, high = np.log10(shown.min()), np.log10(shown.max())
     edges = np.logspace(np.floor(low), max(np.ceil(high), np.floor(low) + 1.0), 25)
-    axes.hist(shown, bins=list(edges), color="tab:orange", edgecolor="white")
+    axes.hist(shown, bins=list(edges), color=style.DEFAULT, edgecolor=style.PAPER)
     axes.set_xscale("log")
-    axes.axvline(
-        float(np.median(shown)), color="0.3", ls=":", label=f"median {np.median(known):.3g} mm"
-    )
-    axes.legend(fontsize=8)
+    axes.axvline(float(np.median(shown)), color=style.INK, ls=":")
+    style.log_ticks(axes, "x")
+    median = millimetres(1e-3 * float(np.median(known)))
+    axes.set_title(f"cost after the label, median {median}", pad=24)
 
 
 def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from icpi_ros.core.pictures import style
 from icpi_ros.evaluate.first_session import FirstSession, TriedMotion
 from icpi_ros.evaluate.repeatability import Repeatability
 from icpi_ros.report.picture import save_figure
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PASSED, _REFUSED, _GOAL = "#2a9d5c", "#d1495b", "#edae49"
+_PASSED, _REFUSED, _GOAL = style.GOOD, style.BAD, style.GOAL
 
 
 def session_text(task: Task, arm: Arm, found: FirstSession) -> list[str]:
@@ -79,24 +80,23 @@ def save_session(path: str | Path, task: Task, arm: Arm, found: FirstSession) ->
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13.5, 4.8), dpi=110, layout="constrained")
-    above, side, speed = figure.subplots(1, 3)
-    across = _longer_axis(found)
-    for one in sorted(found.motions, key=lambda one: one.label == "first trial"):
-        _draw_motion(above, side, speed, one, across)
-    _draw_goals(above, task)
-    _draw_arm(above, side, arm, across)
-    above.set(xlabel="x [m]", ylabel="y [m]", title="tool from above")
-    side.set(xlabel=f"{'xy'[across]} [m]", ylabel="z [m]", title="tool from the side")
-    speed.set(xlabel="time [s]", ylabel="tool speed [m/s]", title="speed")
-    for axes in (above, side):
-        axes.set_aspect("equal", adjustable="datalim")
-    for axes in (above, side, speed):
-        axes.grid(alpha=0.25, linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-    _legend(figure)
-    figure.suptitle(f"{task.name} with {arm.name}: {found.share:.0%} of the box passes the gate")
-    save_figure(path, figure)
+    with style.settings():
+        figure = Figure(figsize=(13.5, 5.0), dpi=110, layout="constrained")
+        above, side, speed = figure.subplots(1, 3)
+        across = _longer_axis(found)
+        for one in sorted(found.motions, key=lambda one: one.label == "first trial"):
+            _draw_motion(above, side, speed, one, across)
+        _draw_goals(above, task)
+        _draw_arm(above, side, arm, across)
+        above.set(xlabel="x [m]", ylabel="y [m]", title="tool from above")
+        side.set(xlabel=f"{'xy'[across]} [m]", ylabel="z [m]", title="tool from the side")
+        speed.set(xlabel="time [s]", ylabel="tool speed [m/s]", title="speed of the tool")
+        for axes in (above, side):
+            axes.set_aspect("equal", adjustable="datalim")
+        _legend(figure, found)
+        title = f"{task.name} with {arm.name}: {found.share:.0%} of the box passes the gate"
+        figure.suptitle(title, x=0.01, ha="left")
+        save_figure(path, figure)
 
 
 def _theta(one: TriedMotion) -> str:
@@ -122,17 +122,17 @@ def _longer_axis(found: FirstSession) -> int:
 
 def _draw_motion(above: Axes, side: Axes, speed: Axes, one: TriedMotion, across: int) -> None:
     colour = _PASSED if one.refusal is None else _REFUSED
-    style: dict[str, Any] = {"color": colour, "linewidth": 1.0, "alpha": 0.7}
+    looks: dict[str, Any] = {"color": colour, "linewidth": 1.3, "alpha": 0.8}
     if one.label == "first trial":
-        style = {"color": "0.1", "linewidth": 2.2}
-    above.plot(one.tool[:, 0], one.tool[:, 1], **style)
-    side.plot(one.tool[:, across], one.tool[:, 2], **style)
-    speed.plot(one.times, one.speed, **style)
+        looks = {"color": style.INK, "linewidth": 2.6}
+    above.plot(one.tool[:, 0], one.tool[:, 1], **looks)
+    side.plot(one.tool[:, across], one.tool[:, 2], **looks)
+    speed.plot(one.times, one.speed, **looks)
     if one.release is not None and len(one.times):
         at = int(np.argmin(np.abs(one.times - one.release)))
         for axes, x, y in ((above, 0, 1), (side, across, 2)):
-            axes.plot(one.tool[at, x], one.tool[at, y], "o", color=style["color"], markersize=5)
-        speed.plot(one.times[at], one.speed[at], "o", color=style["color"], markersize=5)
+            axes.plot(one.tool[at, x], one.tool[at, y], "o", color=looks["color"], markersize=5)
+        speed.plot(one.times[at], one.speed[at], "o", color=looks["color"], markersize=5)
 
 
 def _draw_goals(axes: Axes, task: Task) -> None:
@@ -142,30 +142,41 @@ def _draw_goals(axes: Axes, task: Task) -> None:
         return
     if task.goal_space.names[:2] == ("x", "y"):
         (x0, y0), (x1, y1) = task.goal_space.lower[:2], task.goal_space.upper[:2]
-        axes.fill([x0, x1, x1, x0], [y0, y0, y1, y1], color=_GOAL, alpha=0.25, linewidth=0)
-    axes.plot(point[0], point[1], "*", color=_GOAL, markersize=14, markeredgecolor="0.3")
+        axes.fill([x0, x1, x1, x0], [y0, y0, y1, y1], color=_GOAL, alpha=0.15, linewidth=0)
+    axes.plot(point[0], point[1], "*", color=_GOAL, markersize=14, markeredgecolor=style.PAPER)
 
 
 def _draw_arm(above: Axes, side: Axes, arm: Arm, across: int) -> None:
     spine = np.array([*arm.links(arm.home)[1:, :3, 3], arm.tool_pose(arm.home)[0]])
     for axes, x, y in ((above, 0, 1), (side, across, 2)):
-        axes.plot(spine[:, x], spine[:, y], "o-", color="0.6", linewidth=2.0, markersize=3)
+        axes.plot(
+            spine[:, x],
+            spine[:, y],
+            "o-",
+            color=style.QUIET,
+            linewidth=3.0,
+            markersize=4,
+            alpha=0.5,
+        )
     above.margins(0.08)
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, found: FirstSession) -> None:
+    """Name what is drawn, and nothing else."""
     from matplotlib.lines import Line2D
 
-    figure.legend(
-        handles=[
-            Line2D([], [], color="0.1", linewidth=2.2, label="first trial"),
-            Line2D([], [], color=_PASSED, label="passes the gate"),
-            Line2D([], [], color=_REFUSED, label="refused"),
-            Line2D([], [], color=_GOAL, marker="*", linestyle="", markersize=12, label="goal"),
-            Line2D([], [], color="0.3", marker="o", linestyle="", label="lets go"),
-            Line2D([], [], color="0.6", marker="o", label="arm at home"),
-        ],
-        loc="outside lower center",
-        ncols=6,
-        frameon=False,
-    )
+    handles = {
+        "first trial": Line2D([], [], color=style.INK, linewidth=2.6),
+        "passes the gate": Line2D([], [], color=_PASSED),
+        "refused": Line2D([], [], color=_REFUSED),
+        "goal": Line2D([], [], color=_GOAL, marker="*", linestyle="", markersize=12),
+        "lets go": Line2D([], [], color=style.QUIET, marker="o", linestyle=""),
+        "arm at home": Line2D([], [], color=style.QUIET, marker="o", alpha=0.5),
+    }
+    missing = {
+        "first trial": all(one.label != "first trial" for one in found.motions),
+        "refused": all(one.refusal is None for one in found.motions),
+        "lets go": all(one.release is None for one in found.motions),
+    }
+    shown = {label: mark for label, mark in handles.items() if not missing.get(label)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower left", ncols=len(shown))

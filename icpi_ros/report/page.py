@@ -21,6 +21,7 @@ from markupsafe import Markup
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import replacing
 from icpi_ros.core.html import escaped, template, template_text
+from icpi_ros.core.pictures.style import style_sheet
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.text import printable_lines
 
@@ -161,7 +162,7 @@ def document(title: str, parts: Iterable[Markup], heading: str | None = None) ->
         heading=heading or title,
         body=joined(parts),
         policy=Markup(policy),
-        style=Markup(template_text("page.css")),
+        style=Markup(style_sheet() + template_text("page.css")),
         script=Markup(script),
     )
     return redact_text(page)

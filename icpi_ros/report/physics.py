@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from icpi_ros.core.pictures import style
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import ObjectTrajectory, Trial
 from icpi_ros.core.units import millimetres
@@ -33,12 +34,14 @@ def save_physics_picture(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 5.0), dpi=110, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _draw_paths(left, trials, simulated)
-    _draw_intervals(right, task, found)
-    figure.suptitle(f"{task.name}: physics from {len(trials)} recorded trials")
-    save_figure(path, figure)
+    with style.settings():
+        figure = Figure(figsize=(12.0, 5.2), dpi=110, layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _draw_paths(left, trials, simulated)
+        _draw_intervals(right, task, found)
+        title = f"{task.name}: physics from {len(trials)} recorded trials"
+        figure.suptitle(title, x=0.01, ha="left")
+        save_figure(path, figure)
 
 
 def _draw_paths(axes: Axes, trials: Sequence[Trial], simulated: Sequence[ObjectTrajectory]) -> None:
@@ -48,11 +51,17 @@ def _draw_paths(axes: Axes, trials: Sequence[Trial], simulated: Sequence[ObjectT
     for n, (trial, path) in enumerate(zip(trials, simulated, strict=True)):
         seen, drawn = trial.path.positions, path.positions
         label = ("recorded", "simulated") if n == 0 else ("", "")
-        axes.plot(seen[:, first], seen[:, second], ".", color="#30638e", ms=3, label=label[0])
-        axes.plot(drawn[:, first], drawn[:, second], color="#d1495b", lw=1.0, label=label[1])
+        axes.plot(
+            seen[:, first], seen[:, second], "o", color=style.QUIET, ms=3.5, mew=0, alpha=0.5,
+            label=label[0],
+        )  # fmt: skip
+        axes.plot(
+            drawn[:, first], drawn[:, second], color=style.CATEGORIES[0], lw=1.4, label=label[1]
+        )
     axes.set(xlabel=f"{'xyz'[first]} [m]", ylabel=f"{'xyz'[second]} [m]")
+    axes.set_title("paths of the object", pad=24)
     axes.set_aspect("equal", adjustable="datalim")
-    axes.legend(frameon=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=2, borderpad=0.2)
 
 
 def _draw_intervals(axes: Axes, task: Task, found: PhysicsEstimate) -> None:
@@ -61,18 +70,28 @@ def _draw_intervals(axes: Axes, task: Task, found: PhysicsEstimate) -> None:
     for row, (p, box) in enumerate(zip(found.parameters, space.parameters, strict=True)):
         values = np.array([*p.interval, p.value])
         low, high, value = (values - box.lower) / max(box.upper - box.lower, 1e-12)
-        colour = "#30638e" if p.known else "0.7"
-        axes.plot([low, high], [row, row], color=colour, lw=5, solid_capstyle="butt")
-        axes.plot([value], [row], "o", color=colour, ms=9)
-    axes.set(xlim=(-0.02, 1.02), xlabel="share of the range; grey: not known")
+        colour = style.DEFAULT if p.known else style.QUIET
+        axes.plot([0.0, 1.0], [row, row], color=style.LINE, lw=1.0)
+        alpha = 0.5 if p.known else 0.2
+        axes.plot([low, high], [row, row], color=colour, lw=9, alpha=alpha, solid_capstyle="butt")
+        axes.plot([value], [row], "o", color=colour, ms=6, alpha=1.0 if p.known else 0.5)
+        ends = (box.text(box.lower, 3), box.text(box.upper, 3))
+        for x, text, side in zip((0.0, 1.0), ends, ("left", "right"), strict=True):
+            axes.annotate(
+                text, (x, row), xytext=(0, -7), textcoords="offset points", ha=side, va="top",
+                fontsize=9, color=style.QUIET,
+            )  # fmt: skip
+    axes.set(xlim=(-0.02, 1.02), xlabel="share of the range")
+    axes.set_ylim(space.dim - 0.5, -0.5)
+    axes.set_title(f"estimates with their {LEVEL:.0%} intervals; pale: not known", pad=24)
+    axes.grid(visible=False)
     axes.set_yticks(
         range(space.dim),
         [
-            f"{p.name}\n{box.text(p.value, 3)}"
+            f"{p.name}\n{box.text(p.value, 3) if p.known else 'not known'}"
             for p, box in zip(found.parameters, space.parameters, strict=True)
         ],
     )
-    axes.invert_yaxis()
 
 
 def physics_lines(found: PhysicsEstimate, task: Task) -> list[str]:

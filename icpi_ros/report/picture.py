@@ -1,7 +1,8 @@
 """Figures of matplotlib as files, whole or not there, and as inline SVG of pages.
 
-In an inline SVG text stays text (readable at any size, searchable), coordinates keep one decimal,
-and many dots become one path of round-capped strokes, a tenth of the bytes of one element each.
+In an inline SVG text stays text (readable at any size, searchable), our colours become variables of
+the page (dark where the reader's screen is), coordinates keep one decimal, and many dots become one
+path of round-capped strokes, a tenth of the bytes of one element each.
 matplotlib is imported at the first call only, and without a display.
 """
 
@@ -9,8 +10,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import replacing
+from icpi_ros.core.pictures import style
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.text import printable
 
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
     Draw = Callable[[Axes], None]
 
 FORMATS = (".svg", ".png")
-_SETTINGS = {
-    "font.size": 10.5,
-    "axes.linewidth": 0.8,
-    "text.parse_math": False,  # names come from a file: a $ is a $
-    "svg.fonttype": "none",
-}
 _MANY = 8
 """From so many equal markers on, they become one path."""
 _NUMBER = re.compile(r"-?\d+\.\d+")
@@ -55,7 +50,7 @@ class Layout:
     top: int
 
 
-PLAIN = Layout(460, 400, 58, 10, 44, 26)
+PLAIN = Layout(420, 404, 54, 12, 42, 66)
 
 
 def save_figure(path: str | Path, figure: Figure, dpi: float | None = None) -> None:
@@ -86,17 +81,8 @@ def save_figure(path: str | Path, figure: Figure, dpi: float | None = None) -> N
 
 def plot_svg(draw: Draw, key: str, label: str, layout: Layout = PLAIN) -> Markup:
     """Return one plot as an inline SVG; ``key`` and ``label`` as in :func:`inline_svg`."""
-    with plot_settings():
+    with style.settings():
         return inline_svg(grid([draw], layout), key, label)
-
-
-@contextmanager
-def plot_settings() -> Iterator[None]:
-    """Keep matplotlib's settings for small plots while they are drawn and written."""
-    from matplotlib import rc_context
-
-    with rc_context(_SETTINGS):
-        yield
 
 
 def grid(draws: Sequence[Draw], layout: Layout, columns: int = 1, below: int = 0) -> Figure:
@@ -195,7 +181,7 @@ class _Rewriter:
             elif name == "clip-path":
                 found[name] = f"url(#{self._ids[value[5:-1]]})"
             elif name == "style":
-                found[name] = _short_style(value)
+                found[name] = style.with_variables(_short_style(value))
             elif name == "transform":
                 if not value.startswith("rotate(-0 "):
                     found[name] = _rounded(value)
@@ -217,15 +203,15 @@ class _Rewriter:
             return []
         marker = self._named[first.attrib[_HREF][1:]].attrib["d"]
         across = [float(pair.split()[0]) for pair in re.findall(r"-?[\d.]+ -?[\d.]+", marker)]
-        style = dict(
+        given = dict(
             part.split(": ", 1) for part in first.attrib["style"].split("; ") if ": " in part
         )
         points = "".join(
             f"M{_rounded(child.attrib['x'])} {_rounded(child.attrib['y'])}h0" for child in children
         )
-        opacity = f";opacity:{style['fill-opacity']}" if "fill-opacity" in style else ""
-        looks = (
-            f"fill:none;stroke:{style.get('fill', '#000')};"
+        opacity = f";opacity:{given['fill-opacity']}" if "fill-opacity" in given else ""
+        looks = style.with_variables(
+            f"fill:none;stroke:{given.get('fill', '#000')};"
             f"stroke-width:{max(across) - min(across):.1f};stroke-linecap:round{opacity}"
         )
         return [ElementTree.Element("path", {"d": points, "style": looks})]

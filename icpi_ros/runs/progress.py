@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.picture import draw
+from icpi_ros.runs.picture.live import LivePicture
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.runs.trial_tables import Value, frame, trial_rows
 from icpi_ros.tasks.base import Task
@@ -43,6 +44,7 @@ class RunProgress:
     trials: list[Trial]
     state: str
     reason: str
+    _live: LivePicture | None = None
 
     def __repr__(self) -> str:
         """Return one line: task, improver, state and progress."""
@@ -70,9 +72,29 @@ class RunProgress:
         """
         return frame(self._rows())
 
-    def plot(self) -> Figure:
-        """Draw the object's path and the cost of every trial; notebooks show the figure."""
-        return draw(self.task, self.goal, self.trials)
+    @overload
+    def plot(self) -> Figure: ...
+    @overload
+    def plot(self, live: Literal[True]) -> LivePicture: ...
+    def plot(self, live: bool = False) -> Figure | LivePicture:
+        """Draw cost, path and miss of every trial; notebooks show the figure.
+
+        Args:
+            live: the notebook that shows it redraws it after every further trial.
+        """
+
+        def figure() -> Figure:
+            return draw(self.task, self.goal, self.trials)
+
+        if not live:
+            return figure()
+        self._live = LivePicture(figure)
+        return self._live
+
+    def _redraw(self) -> None:
+        """Keep the live picture up, if there is one."""
+        if self._live is not None:
+            self._live.update(last=self.finished)
 
     def _rows(self) -> list[dict[str, Value]]:
         return trial_rows(self.task, self.trials)

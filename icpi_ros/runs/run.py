@@ -374,6 +374,7 @@ class Run(RunProgress):
     def _note(self, trial: Trial) -> None:
         self.trials = [t for t in self.trials if t.number != trial.number] + [trial]
         self._pending = None
+        self._redraw()
 
     def _stop(self, status: TrialStatus, state: str, reason: str, hint: str = "") -> Trial | None:
         trial = None
@@ -396,3 +397,4 @@ class Run(RunProgress):
         self.state, self.reason = state, reason
         self.storage.set_state(self.run_id, state, reason)
         self.close()
+        self._redraw()

@@ -12,7 +12,8 @@ from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.page import bench_page
 from icpi_benchmarks.report.plots import condition_places
 from icpi_benchmarks.report.style import styles
-from icpi_benchmarks.report.text import bench_tables
+from icpi_benchmarks.report.text import bench_tables, bench_text
+from icpi_benchmarks.report.verdict import bench_verdict
 from icpi_benchmarks.report.words import percent, shown_trials, significant
 from icpi_benchmarks.results import write
 from icpi_benchmarks.statistics.summaries import summarise
@@ -293,6 +294,49 @@ def test_improvers_can_be_told_apart():
     assert len(seen) == len(RATES)
     assert looks["embedded"].line["linewidth"] > 2 * looks["knn"].line["linewidth"]
     assert looks["oracle"].line["linestyle"] != "-"
+
+
+def test_an_improver_and_its_hindsight_have_colours_of_their_own_in_every_report():
+    pairs = [styles([name, f"{name}-hindsight", "embedded"], "embedded") for name in ("ridge", "x")]
+    for looks in pairs:
+        assert len({look.colour for look in looks.values()}) == 3
+    assert pairs[0]["ridge"] == styles(["ridge", "embedded", "bo", "knn"], "embedded")["ridge"]
+    options = styles(["ridge", "ridge:k=5", "embedded"], "embedded")
+    assert options["ridge"].colour == options["ridge:k=5"].colour  # told apart by their dashes
+
+
+@pytest.mark.parametrize(
+    ("costs", "text"),
+    [
+        ((0.01, 0.04), "is ahead of all others in slide (0.25 of other's mean cost)."),
+        ((0.04, 0.01), "is behind the best other in slide (4.00 of other's mean cost)."),
+        ((0.02, 0.02), "is level with the best other in slide (1.00 of other's mean cost)."),
+    ],
+)
+def test_the_verdict_comes_first_and_in_plain_words(costs, text, tmp_path, capsys):
+    rows = {
+        name: [[0.1, cost]] * 3
+        for name, cost in zip(("embedded", "other", "oracle"), (*costs, 0.001), strict=True)
+    }
+    results = results_of(rows)
+    expected = f"After 1 adjustment embedded {text}"
+    assert bench_verdict(summarise(results)) == expected
+    page = Page(bench_page(results)).text
+    assert page.index(expected) < page.index("The command") < page.index("Overview")
+    assert bench_text(results).startswith(expected)
+    ratio = costs[0] / costs[1]
+    assert summarise(results)[0].of("other").ratio[1] == pytest.approx(ratio)  # default / other
+
+
+def test_a_verdict_on_many_cases_counts_them_and_one_on_no_other_says_so():
+    conditions = [condition(f"k={k}") for k in range(1, 9)]
+    results = realistic(
+        tasks=("slide",), improvers=("embedded", "knn"), conditions=conditions, instances=3
+    )
+    assert re.search(r"embedded is .* of 8 cases\.$", bench_verdict(summarise(results)))
+    alone = summarise(results_of({"embedded": [[0.1, 0.05]]}))
+    assert bench_verdict(alone).startswith("embedded alone was measured")
+    assert bench_verdict([]) == ""
 
 
 def test_tables_mark_the_default_and_name_failures():

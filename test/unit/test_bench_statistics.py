@@ -92,7 +92,7 @@ def test_a_ratio_is_paired_so_what_makes_instances_hard_cancels():
 def test_the_summary_and_the_ratio_agree():
     results = realistic(tasks=("slide",), instances=30)
     line = one(results).of("random")
-    found = ratio(results, "slide", "random", "embedded", 3)
+    found = ratio(results, "slide", "embedded", "random", 3)
     summary = (line.ratio[3], line.ratio_low[3], line.ratio_high[3])
     assert (found.value, found.low, found.high) == pytest.approx(summary, rel=1e-9)
 

@@ -13,6 +13,7 @@ from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.text import improver_label, run_table, trial_line
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.store.store import RunConfig, TrialStore
+from icpi_ros.runs.verdict import verdict
 from icpi_ros.tasks import TASKS
 
 
@@ -108,20 +109,38 @@ def test_report_of_a_run_as_text_page_and_picture(tmp_path, capsys):
     markup = page.read_text(encoding="utf-8")
     assert markup.count("<script") == 1
     assert markup.count("&lt;script&gt;alert(1)") >= 3
-    assert markup.count("<svg") == 2
+    assert markup.count("<svg") == 3
     assert not re.search(r"https?://", markup)
-    for wanted in (run_id, "perception silent", f"{millimetres(rows[4].cost)}", "|z|", "icpi run"):
+    for wanted in (run_id, "perception silent", f"{millimetres(rows[4].cost)}", "icpi run"):
         assert wanted in markup
+    heads = (
+        'class="verdict"',
+        "cost per trial",
+        "object paths",
+        "magnified",
+        'id="trials"',
+        'id="notes"',
+    )
+    assert sorted(heads, key=markup.index) == list(heads)  # the cost is first in a narrow window
+    more, *_ = re.findall(r'data-v="([^"]+)">\+[\d.]+ mm</td>', markup)
+    assert float(more) == pytest.approx(0.2 * rows[0].cost, rel=1e-6)  # worse than predicted
+    assert 'id="model"' not in markup  # no model was asked
+    assert "var(--ink)" in markup
+    assert "prefers-color-scheme:dark" in markup
 
 
 @pytest.mark.usefixtures("toy_registered")
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("rows", [[], trials(1), trials(2, (0, 1))], ids=["none", "one", "lost"])
-def test_report_of_a_run_with_little_to_show(tmp_path, rows, capsys):
+@pytest.mark.parametrize(
+    ("name", "rows"), [("none", []), ("one", trials(1)), ("lost", trials(2, (0, 1)))]
+)
+def test_report_of_a_run_with_little_to_show(tmp_path, name, rows, capsys):
     store, page = tmp_path / "trials.sqlite", tmp_path / "run.html"
     run_id = stored(store, rows)
     assert main(["report", run_id, "--store", str(store), "--html", str(page)]) == 0
-    assert "does not predict the cost" in page.read_text(encoding="utf-8")
+    shown = re.findall(r'<section id="(\w+)"', page.read_text(encoding="utf-8"))
+    expected = {"none": [], "one": ["timings"], "lost": ["notes", "timings"]}[name]
+    assert shown == ["trials", *expected, "repeat"]
     assert main(["report", "other", "--store", str(store)]) == 2
     assert run_id in capsys.readouterr().err
 
@@ -136,6 +155,30 @@ def test_picture_of_a_perfect_trial_and_of_missing_samples(tmp_path):
 def test_picture_that_cannot_be_written():
     with pytest.raises(UsageError, match="cannot write the picture /proc/none"):
         save_figure("/proc/none/p.png", draw(TOY, TOY.default_goal, trials(1)))
+
+
+@pytest.mark.parametrize(
+    ("costs", "text"),
+    [
+        ((), "No trial was observed."),
+        ((213.0,), "213 mm; no adjustment has an outcome yet."),
+        ((213.0, 1.0), "213 mm to 1.00 mm in one adjustment."),
+        ((213.0, 1.0, 0.11, 0.3), "213 mm to 1.00 mm in one adjustment, 0.11 mm after two."),
+        ((213.0, 250.0, 4.0), "213 mm to 4.00 mm in two adjustments."),
+        ((3.0, 5.0, 4.0), "3.00 mm; not closer in two adjustments."),
+        ((None, 9.0, 4.0), "9.00 mm (trial 1, the first with a cost) to 4.00 mm in one adjustment. "
+         "1 of 3 trials without a cost."),
+    ],
+)  # fmt: skip
+def test_verdict(costs, text):
+    missing = [n for n, cost in enumerate(costs) if cost is None]
+    rows = [
+        trial if cost is None else replace(trial, cost=cost / 1e3)
+        for trial, cost in zip(trials(len(costs), missing), costs, strict=True)
+    ]
+    assert verdict(rows) == text
+    fallen = [replace(t, proposal=replace(t.proposal, fallback_reason="down")) for t in rows[:1]]
+    assert bool(fallen) == verdict([*fallen, *rows[1:]]).endswith("fell back on another.")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_the_page_has_trials_pictures_timings_and_perception(bag, folder, runs, 
     for wanted in (runs[0].run_id, "Timings", "Perception", "Camera", "100.0%", "object_pose"):
         assert wanted in markup
     assert "config/foxglove.json" in markup
-    assert markup.count("<svg") == 2
+    assert markup.count("<svg") == 3
     assert markup.count("<script") == 1
 
 

@@ -20,7 +20,7 @@ from icpi_benchmarks.contest.entrants import entrants, option_text, with_nulls
 from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, ContestPlan
 from icpi_benchmarks.contest.run import ContestProgress
 from icpi_benchmarks.contest.run import run as run_plan
-from icpi_benchmarks.report.text import bench_spending, bench_tables
+from icpi_benchmarks.report.text import bench_spending, bench_text
 from icpi_benchmarks.results import Results, results_text
 from icpi_ros.cli.arguments import chosen_arm
 from icpi_ros.cli.json_output import JsonOutput
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json and not args.json.path:
         args.json.write_text(results_text(results))
         out = None
-    print("\n\n".join(bench_tables(results)))
+    print(bench_text(results))
     if spending := bench_spending(results):
         print(f"\n{spending}\n")
     print(display.speed())

@@ -9,7 +9,7 @@ from typing import Any
 
 from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.page import bench_page
-from icpi_benchmarks.report.text import summary_tables, task_table
+from icpi_benchmarks.report.text import bench_text, task_table
 from icpi_benchmarks.report.words import key_trials
 from icpi_benchmarks.results import Results, arms_of, read
 from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
@@ -40,7 +40,7 @@ def report_file(path: Path, asked: Outputs) -> None:
     if folder:
         print(f"{len(save_pngs(folder, found))} figures in {folder.absolute()}")
     if not page and not folder:
-        print("\n\n".join(summary_tables(results, found)))
+        print(bench_text(results, found))
 
 
 def report_files(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
@@ -81,7 +81,7 @@ def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
 
 
 def refuse_exports(asked: Outputs) -> None:
-    """Refuse tables of a benchmark's trials.
+    """Refuse tables and a video of a benchmark's trials.
 
     Raises:
         UsageError: one is asked for.
@@ -90,6 +90,8 @@ def refuse_exports(asked: Outputs) -> None:
         raise UsageError(
             "--csv and --parquet write the trials of a run; a benchmark's rows are in its JSON file"
         )
+    if asked.video:
+        raise UsageError("--video shows a run: give the id of one, or a bag")
 
 
 def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_benchmarks.report import plots
-from icpi_benchmarks.report.style import plain
 from icpi_benchmarks.report.words import key_trials, title
 from icpi_benchmarks.statistics.summaries import TaskSummary
-from icpi_ros.report.picture import Layout, grid, plot_settings, save_figure
+from icpi_ros.core.pictures import style
+from icpi_ros.report.picture import Layout, grid, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from icpi_ros.report.picture import Draw
 
 PNG_DPI = 200
-WIDE = Layout(430, 360, left=50, right=118, bottom=40, top=8)
-"""Plot with names at its right."""
-PANEL = Layout(222, 206, left=52, right=14, bottom=38, top=6)
-"""Small square plot."""
+WIDE = Layout(430, 376, left=52, right=122, bottom=42, top=26)
+"""Plot with a title above it and names at its right."""
+PANEL = Layout(240, 240, left=56, right=14, bottom=42, top=26)
+"""Small square plot with a title."""
 _COLUMNS = 4
-_TITLE, _NOTE = 14, 22
-"""Room for a title above a panel and for a line below all of them [px]."""
+_NOTE = 22
+"""Room for a line below all panels [px]."""
 CALIBRATION_COLOURS = "orange: first adjustment, blue: later ones"
 
 
@@ -68,7 +67,7 @@ def calibration_draws(found: TaskSummary) -> dict[str, Draw]:
     span = plots.calibration_span(list(known.values()))
 
     def draw(improver: str) -> Draw:
-        return lambda axes: plots.draw_calibration(axes, known[improver], span)
+        return lambda axes: plots.draw_calibration(axes, known[improver], improver, span)
 
     return {name: draw(name) for name in known}
 
@@ -115,7 +114,7 @@ def slug(text: str) -> str:
 
 def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
     """Yield file name (unique) and figure, one after the other: they are large."""
-    with plot_settings():
+    with style.settings():
         for task, conditions in by_task([one for one in found if one.improvers]).items():
             if len(conditions) > 1:
                 yield f"{slug(task)}-study", grid(study_draws(conditions), WIDE, 2)
@@ -131,10 +130,7 @@ def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
 
 
 def _panels(panels: dict[str, Draw], note: str) -> Figure:
-    """Return small plots with their names above, and a line below all of them."""
-    layout = replace(PANEL, height=PANEL.height + _TITLE, top=PANEL.top + _TITLE)
-    figure = grid(list(panels.values()), layout, _COLUMNS, below=_NOTE)
-    for axes, name in zip(figure.axes, panels, strict=True):
-        axes.set_title(plain(name), fontsize=10.5, pad=4)
+    """Return small plots, and a line below all of them."""
+    figure = grid(list(panels.values()), PANEL, _COLUMNS, below=_NOTE)
     figure.text(0.01, 0.3 * _NOTE / 72 / figure.get_figheight(), note, fontsize=9.5)
     return figure

@@ -27,6 +27,7 @@ from icpi_benchmarks.report.tables import (
     task_table,
     trouble_table,
 )
+from icpi_benchmarks.report.verdict import bench_verdict
 from icpi_benchmarks.report.words import (
     instances_text,
     key_trials,
@@ -60,7 +61,9 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     name = f"icpi bench: {config['preset'] or 'own choice'}"
     detailed = len(found) <= MAX_DETAILED
     tasks = by_task(found)
+    verdict = bench_verdict(found)
     parts = [
+        *([kit.paragraph(verdict, "verdict")] if verdict else []),
         _what_was_run(config, found),
         _contents(tasks),
         kit.section("overview", "Overview", _overview(found)),
@@ -188,14 +191,14 @@ def _condition(key: str, one: TaskSummary, detailed: bool) -> Markup:
     if nothing := nothing_text(one):
         return kit.paragraph(f"{nothing.capitalize()}.", "bad")
     parts = [
-        kit.paragraph(f"{instances_text(one)}; ratios to {one.default}."),
+        kit.paragraph(f"{instances_text(one)}; ratios are {one.default} / this one."),
         task_table(one),
         *([kit.paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
         model_table(one),
         _curves(key, one),
-        kit.heading("Failures and fallbacks"),
-        trouble_table(one),
     ]
+    if troubles := trouble_table(one):
+        parts += [kit.heading("Failures and fallbacks"), troubles]
     if detailed:
         parts += [_pairs(key, one)]
     parts.append(_calibrations(key, one))
@@ -231,7 +234,7 @@ def _pairs(key: str, one: TaskSummary) -> Markup:
         panels.append(
             kit.figure(
                 plot_svg(draw, f"{key}-p{n}", f"{title(one)}: {name} against {one.default}", PANEL),
-                f"{name}: {one.default} better in {percent(won)}, worse in {percent(lost)}",
+                f"{one.default} better in {percent(won)}, worse in {percent(lost)}",
             )
         )
     if not panels:
@@ -251,9 +254,9 @@ def _pairs(key: str, one: TaskSummary) -> Markup:
 
 def _calibrations(key: str, one: TaskSummary) -> Markup:
     draws = calibration_draws(one)
-    head = kit.heading("Predictions against outcomes")
     if not draws:
-        return head + kit.paragraph("No improver of this run predicts the cost.", "note")
+        return Markup("")
+    head = kit.heading("Predictions against outcomes")
     panels = []
     for n, (name, draw) in enumerate(draws.items()):
         known = one.of(name).calibration
@@ -262,7 +265,7 @@ def _calibrations(key: str, one: TaskSummary) -> Markup:
         panels.append(
             kit.figure(
                 plot_svg(draw, f"{key}-k{n}", f"{title(one)}: predictions of {name}", PANEL),
-                f"{name}: {shares}; median |z| {significant(known.median_z)}",
+                f"{shares}; median |z| {significant(known.median_z)}",
             )
         )
     text = (
@@ -305,8 +308,8 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
             "Steps is the median number of adjustments until the best cost is within that "
             "threshold; instances that never got there count as longer than all others, and "
             "“> n” says that at least half never did. The share beside it did.",
-            "A ratio is the improver's mean best cost divided by the default's, on the same "
-            "instances: above 1 means worse than the default. The interval in brackets is its "
+            "A ratio is the default's mean best cost divided by the other improver's, on the same "
+            "instances: below 1 means that the default is closer. The interval in brackets is its "
             f"95 % percentile interval over {RESAMPLES} bootstrap resamples of instances, the "
             "same for both sides (Efron and Tibshirani 1993; Agarwal et al., NeurIPS 2021). An "
             "interval that does not hold 1 is a clear difference.",

@@ -14,6 +14,7 @@ import numpy as np
 from icpi_benchmarks.report.style import Style, plain, styles
 from icpi_benchmarks.report.words import threshold_text
 from icpi_benchmarks.statistics.summaries import PredictionCalibration, TaskSummary
+from icpi_ros.core.pictures import style
 from icpi_ros.core.types import Array
 
 if TYPE_CHECKING:
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 FLOOR_MM = 1e-3
 """Costs below this are drawn at it [mm]: a logarithmic axis has no zero."""
+MAX_SMALL_TICKS = 4
+"""Labels along a side of a small plot."""
 MAX_DOTS = 300
 """Dots of one colour in one plot."""
-_GREY, _FAINT = "#555555", "#d7dade"
-_EARLY, _LATE = "#d97706", "#0b4fa8"
+_EARLY, _LATE = style.CATEGORIES[0], style.DEFAULT
 _LABEL_GAP = 11.5
 """Distance of labels at the right edge [points]."""
 
@@ -47,7 +49,10 @@ def draw_cost_curves(axes: Axes, found: TaskSummary, statistic: str) -> None:
     axes.set_yscale("log")
     _mark_threshold(axes, found.threshold)
     _frame(axes, "adjustments after the common first attempt", f"{statistic} best cost [mm]")
-    _log_ticks(axes, "y")
+    axes.set_title(
+        {"mean": "mean over instances", "median": "typical instance (median)"}[statistic]
+    )
+    style.log_ticks(axes, "y")
     _whole_steps(axes, found.block.trials)
     ends = [float(_mm(getattr(line, statistic)[-1:])[0]) for line in found.ranked]
     _label_right(axes, float(steps[-1]), ends, [looks[line.improver] for line in found.ranked])
@@ -63,8 +68,9 @@ def draw_success(axes: Axes, found: TaskSummary) -> None:
     _frame(
         axes,
         "adjustments after the common first attempt",
-        f"instances at {threshold_text(found.threshold)} or less [%]",
+        "instances [%]",
     )
+    axes.set_title(f"share within {threshold_text(found.threshold)}")
     _whole_steps(axes, found.block.trials)
     ends = [100.0 * float(line.success[-1]) for line in found.ranked]
     _label_right(axes, float(steps[-1]), ends, [looks[line.improver] for line in found.ranked])
@@ -84,22 +90,26 @@ def draw_pairs(
     """
     block = found.block
     across, up = block.best[block.row_of(found.default)], block.best[block.row_of(improver)]
-    axes.plot(span, span, color=_GREY, linewidth=0.8)
+    axes.plot(span, span, color=style.QUIET, linewidth=0.8)
     for trial, colour in zip(trials, (_EARLY, _LATE)[-len(trials) :], strict=True):
         _dots(axes, _mm(across[:, trial]), _mm(up[:, trial]), colour)
     _square(axes, span)
     axes.set_xlabel(f"{plain(found.default, 18)} [mm]")
-    axes.set_ylabel(f"{plain(improver, 18)} [mm]")
+    axes.set_ylabel("other [mm]")
+    axes.set_title(plain(improver, 24))
 
 
-def draw_calibration(axes: Axes, found: PredictionCalibration, span: tuple[float, float]) -> None:
+def draw_calibration(
+    axes: Axes, found: PredictionCalibration, improver: str, span: tuple[float, float]
+) -> None:
     """Draw predicted cost across and outcome up, first adjustment (orange) and later (blue)."""
-    axes.plot(span, span, color=_GREY, linewidth=0.8)
+    axes.plot(span, span, color=style.QUIET, linewidth=0.8)
     first = found.trial == 1
     for chosen, colour in ((~first, _LATE), (first, _EARLY)):
         _dots(axes, _mm(found.predicted[chosen]), _mm(found.outcome[chosen]), colour)
     _square(axes, span)
     axes.set(xlabel="predicted [mm]", ylabel="outcome [mm]")
+    axes.set_title(plain(improver, 24))
 
 
 def draw_study(axes: Axes, found: Sequence[TaskSummary], trial: int) -> None:
@@ -130,8 +140,9 @@ def draw_study(axes: Axes, found: Sequence[TaskSummary], trial: int) -> None:
         axes.plot(x, mean, **look.line)
     axes.set_yscale("log")
     _mark_threshold(axes, found[0].threshold)
-    _frame(axes, plain(name), f"mean best cost after {trial} [mm]")
-    _log_ticks(axes, "y")
+    _frame(axes, plain(name), "mean best cost [mm]")
+    axes.set_title(f"after {trial} adjustment{'' if trial == 1 else 's'}")
+    style.log_ticks(axes, "y")
     axes.set_xticks(places, [plain(value_text(one.condition), 14) for one in found])
     axes.set_xlim(*_widened(places, 0.04))
     _label_right(axes, float(axes.get_xlim()[1]), ends, [looks[label] for label in labels])
@@ -202,26 +213,7 @@ def _widened(places: Array, share: float) -> tuple[float, float]:
 
 def _frame(axes: Axes, across: str, up: str) -> None:
     axes.set(xlabel=across, ylabel=up)
-    axes.grid(color=_FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, which="both", colors=_GREY)
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_color(_FAINT)
-
-
-def _log_ticks(axes: Axes, which: str) -> None:
-    """Label powers of ten as plain numbers; 2 and 5 too where few powers fit."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-    axis = getattr(axes, f"{which}axis")
-    low, high = getattr(axes, f"get_{which}lim")()
-    decades = np.log10(high / low)
-    marks = (1, 2, 5) if decades < 2.5 else (1,)
-    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    ticks = [m * 10.0**k for k in range(first, last + 1) for m in marks]
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(length=0, which="both")
 
 
 def _whole_steps(axes: Axes, trials: int) -> None:
@@ -236,10 +228,10 @@ def _mark_threshold(axes: Axes, threshold: float) -> None:
     value = 1000.0 * threshold
     if not low <= value <= high:
         return
-    axes.axhline(value, color=_GREY, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
+    axes.axhline(value, color=style.QUIET, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
     axes.annotate(
         threshold_text(threshold), (0.0, value), xycoords=("axes fraction", "data"), xytext=(4, 2),
-        textcoords="offset points", fontsize=9, color=_GREY,
+        textcoords="offset points", fontsize=9, color=style.QUIET,
     )  # fmt: skip
 
 
@@ -248,7 +240,7 @@ def _dots(axes: Axes, x: Array, y: Array, colour: str) -> None:
     shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_DOTS)).astype(np.int64))
     x, y = x[shown], y[shown]
     axes.plot(
-        x, y, "o", color=colour, markersize=2.6, markeredgewidth=0, alpha=0.55, linestyle="None"
+        x, y, "o", color=colour, markersize=3.6, markeredgewidth=0, alpha=0.6, linestyle="None"
     )
 
 
@@ -257,7 +249,7 @@ def _square(axes: Axes, span: tuple[float, float]) -> None:
     axes.set_aspect("equal")
     _frame(axes, "", "")
     for which in "xy":
-        _log_ticks(axes, which)
+        style.log_ticks(axes, which, MAX_SMALL_TICKS)
 
 
 def _label_right(axes: Axes, x: float, values: Sequence[float], looks: Sequence[Style]) -> None:

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from icpi_benchmarks.report.words import is_oracle
+from icpi_ros.core.pictures import style
 from icpi_ros.core.text import printable
 
-_DEFAULT_COLOUR = "#0b4fa8"
-_ORACLE_COLOUR = "#111111"
-_COLOURS = (
-    "#c2410c", "#0f766e", "#8b1e5b", "#6b7280", "#7c6a00", "#6d28d9", "#15803d", "#b91c1c",
-    "#0e7490", "#92400e",
+_KNOWN = (
+    "knn", "ridge", "ridge-hindsight", "random", "gauss-newton", "bo-warm", "cma-warm", "llm",
+    "broyden", "knn-copy",
 )  # fmt: skip
-"""Dark enough for text on white, apart in lightness and hue for the colour-blind; dashes and
-markers tell relatives apart."""
-_KNOWN = ("knn", "ridge", "gauss", "random", "bo", "broyden", "cma", "llm")
+"""Improvers that have the same colour in every report; others take the next one."""
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "v")
 _MAX_LABEL = 18
@@ -39,21 +36,21 @@ def styles(improvers: Sequence[str], default: str) -> dict[str, Style]:
 
     The same list gives the same styles, so that all plots of a page agree.
     """
-    found, relatives = {}, dict[str, int]()
+    found, used = {}, dict[str, int]()
     families = _families(improvers, default)
     for improver in improvers:
-        family = _family(improver)
         if improver == default:
-            found[improver] = _style(improver, _DEFAULT_COLOUR, "-", "o", emphasis=True)
+            found[improver] = _style(improver, style.DEFAULT, "-", "o", emphasis=True)
             continue
-        place = relatives[family] = relatives.get(family, -1) + 1
-        if is_oracle(improver):
-            dashes = _DASHES[1 + place % 3]
-            found[improver] = _style(improver, _ORACLE_COLOUR, dashes, "None")
+        oracle = is_oracle(improver)
+        place = 0 if oracle else families.index(_family(improver))
+        colour = style.ORACLE if oracle else style.CATEGORIES[place % len(style.CATEGORIES)]
+        before = used[colour] = used.get(colour, -1) + 1
+        if oracle:
+            found[improver] = _style(improver, colour, _DASHES[1 + before % 3], "None")
         else:
-            colour = _COLOURS[families.index(family) % len(_COLOURS)]
-            marker = _MARKERS[place % len(_MARKERS)]
-            found[improver] = _style(improver, colour, _DASHES[place % len(_DASHES)], marker)
+            marker = _MARKERS[before % len(_MARKERS)]
+            found[improver] = _style(improver, colour, _DASHES[before % len(_DASHES)], marker)
     return found
 
 
@@ -64,13 +61,16 @@ def plain(text: str, longest: int = _MAX_LABEL) -> str:
 
 
 def _families(improvers: Sequence[str], default: str) -> list[str]:
-    """Return the families that need a colour: the usual ones keep theirs in every report."""
+    """Return the names that need a colour; options of one improver share it.
+
+    The usual ones keep theirs in every report.
+    """
     others = [i for i in improvers if i != default and not is_oracle(i)]
     return list(dict.fromkeys([*_KNOWN, *map(_family, others)]))
 
 
 def _family(improver: str) -> str:
-    return "oracle" if is_oracle(improver) else improver.split(":")[0].split("-")[0]
+    return improver.split(":")[0]
 
 
 def _style(improver: str, colour: str, dashes: Any, marker: str, emphasis: bool = False) -> Style:

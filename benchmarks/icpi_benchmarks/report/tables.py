@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from icpi_benchmarks.report.style import plain
+from icpi_benchmarks.report.verdict import best_other
 from icpi_benchmarks.report.words import (
     APART,
     WAITED,
@@ -60,7 +61,9 @@ def task_table(found: TaskSummary) -> Markup:
         ),
         *(
             TableColumn(
-                f"ratio at {n}", f"mean cost as a multiple of {found.default}'s, 95 % interval"
+                f"ratio at {n}",
+                f"mean cost of {found.default} divided by this one's, 95 % interval; below 1: "
+                f"{found.default} is closer",
             )
             for n in key_trials(trials)
         ),
@@ -130,10 +133,7 @@ def overview(found: Sequence[TaskSummary], trial: int) -> Markup:
 
 def _overview_row(one: TaskSummary, trial: int) -> list[Cell]:
     line = one.of(one.default)
-    rivals = [i for i in one.ranked if i is not line and not is_oracle(i.improver)]
-    limits = [i for i in one.ranked if i is not line and is_oracle(i.improver)]
-    rival = min(rivals, key=lambda other: float(other.mean[trial]), default=None)
-    limit = min(limits, key=lambda other: float(other.mean[trial]), default=None)
+    rival, limit = best_other(one, trial), best_other(one, trial, oracles=True)
     interval = f"[{mm(line.mean_low[trial])}, {mm(line.mean_high[trial])}]"
     return [
         Cell(title(one)),
@@ -198,7 +198,7 @@ def model_table(found: TaskSummary) -> Markup:
 
 
 def trouble_table(found: TaskSummary) -> Markup:
-    """Return failures and fallbacks by improver with their reasons; a sentence if none."""
+    """Return failures and fallbacks by improver with their reasons; empty if none."""
     rows = []
     for line in found.improvers:
         for kind, reasons in (
@@ -207,7 +207,7 @@ def trouble_table(found: TaskSummary) -> Markup:
         ):
             rows += _reason_rows(line.improver, kind, reasons)
     if not rows:
-        return paragraph("No trial failed and no improver was replaced by another.", "note")
+        return Markup("")
     columns = [
         TableColumn("improver", numeric=False),
         TableColumn("what", numeric=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from icpi_benchmarks.report.verdict import bench_verdict
 from icpi_benchmarks.report.words import (
     APART,
     WAITED,
@@ -41,20 +42,30 @@ def bench_tables(results: Results) -> list[str]:
     """Return a table per condition and task, improvers as rows.
 
     Columns: mean / 95th percentile of the best cost so far [mm] after some numbers of
-    adjustments, success after the last, median adjustments to the threshold, mean cost as a
-    multiple of the default's with its paired 95 % interval, steps that were the improver's own and
-    those of them that improved, wall time of a proposal [ms].  Improvers whose steps are not their
-    own, failures and fallbacks follow below each table.  What was mixed on purpose comes first,
-    how to read a benchmark of language models last.
+    adjustments, success after the last, median adjustments to the threshold, mean cost of the
+    default divided by this one's with its paired 95 % interval, steps that were the improver's
+    own and those of them that improved, wall time of a proposal [ms].  Improvers whose steps are
+    not their own, failures and fallbacks follow below each table.  What was mixed on purpose
+    comes first, how to read a benchmark of language models last.
 
     Raises:
         InvalidValue: rows are missing or there twice.
     """
-    return summary_tables(results, summarise(results))
+    return _tables(results, summarise(results))
 
 
-def summary_tables(results: Results, found: Sequence[TaskSummary]) -> list[str]:
-    """As :func:`bench_tables`, of a summary that is at hand."""
+def bench_text(results: Results, found: Sequence[TaskSummary] | None = None) -> str:
+    """Return the verdict, then the tables; ``found`` is the results' summary, if it is at hand.
+
+    Raises:
+        InvalidValue: rows are missing or there twice.
+    """
+    found = summarise(results) if found is None else found
+    first = [printable(verdict)] if (verdict := bench_verdict(found)) else []
+    return "\n\n".join([*first, *_tables(results, found)])
+
+
+def _tables(results: Results, found: Sequence[TaskSummary]) -> list[str]:
     notes = [*model_notes(results.config), missing_text(found)]
     shown = [*mixed_lines(results.config), *map(task_table, found), *filter(None, notes)]
     return [printable(text) if "\n" not in text else text for text in shown]
@@ -101,7 +112,7 @@ def task_table(found: TaskSummary) -> str:
 def _heading(found: TaskSummary) -> str:
     return (
         f"{title(found)}: best cost [mm], mean / p95 over {instances_text(found)}; "
-        f"ratios of means to {found.default}"
+        f"ratios of means {found.default} / this one"
     )
 
 

@@ -92,8 +92,8 @@ class ImproverSummary:
         mean, median, p95: of the best cost so far over instances [m].
         mean_low, mean_high, median_low, median_high: 95 % intervals [m].
         success: share of instances with best cost at most the threshold and no failure so far.
-        ratio, ratio_low, ratio_high: mean best cost as a multiple of the default's on the same
-            instances, with its paired 95 % interval; exactly 1 for the default itself.
+        ratio, ratio_low, ratio_high: mean best cost of the default divided by this one's on the
+            same instances, with its paired 95 % interval; exactly 1 for the default itself.
         failures, fallbacks: number of trials.
         proposal_seconds: mean wall time of a proposal over all adjustments [s]; NaN = none.
         steps: adjustments to the threshold.
@@ -261,8 +261,8 @@ def _task_summary(found: ResultBlock, default: str, threshold: float, seed: int)
         "mean": (mean, percentile_interval(means)),
         "median": (np.median(found.best, axis=1), median_interval(by_instance)),
         "ratio": (
-            divided(mean, mean[place]),
-            percentile_interval(divided(means, means[:, place : place + 1])),
+            divided(mean[place], mean),
+            percentile_interval(divided(means[:, place : place + 1], means)),
         ),
     }
     return TaskSummary(

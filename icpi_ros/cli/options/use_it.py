@@ -155,6 +155,13 @@ def report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--png", type=Path, metavar="FOLDER", help="write the figures for papers (200 dpi)"
     )
+    parser.add_argument(
+        "--video",
+        type=Path,
+        metavar="FILE",
+        help="write arm and object of a run's first and best trial side by side, .gif or .mp4; "
+        "needs a scene",
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a run's trials as CSV")
     parser.add_argument(
         "--parquet", type=Path, metavar="FILE", help="write a run's trials as Parquet"

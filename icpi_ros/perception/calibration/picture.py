@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icpi_ros.core.files import replacing
+from icpi_ros.core.pictures import style
+from icpi_ros.core.pictures.labels import label_points
 from icpi_ros.core.types import Array
 from icpi_ros.perception.calibration.board import Board, Gray
 from icpi_ros.perception.calibration.camera_pose import CameraPoseResult
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SEEN_COLOUR, _BACK_COLOUR = "#0b84ff", "#e8420b"
+_SEEN_COLOUR, _BACK_COLOUR = style.PREDICTED, style.CATEGORIES[0]
 _MAX_LABELS = 12
 """Up to so many points get their own label."""
+_NAME = np.array([36.0, 14.0])
+"""Room for the name of a line [px of the image]."""
 _MAX_ARROW = 0.06
 """Length of the largest residual's arrow, as a share of the image's width."""
 
@@ -36,6 +40,11 @@ def save_camera_picture(path: Path, board: Board, result: IntrinsicsResult, imag
         result: of the calibration.
         image: of the view with the largest residual.
     """
+    with style.settings():
+        _camera_picture(path, board, result, image)
+
+
+def _camera_picture(path: Path, board: Board, result: IntrinsicsResult, image: Gray) -> None:
     worst = int(result.residuals.argmax())
     view, pose = result.views[worst], result.poses[worst]
     figure, (left, right) = _figure(2, image)
@@ -58,6 +67,11 @@ def save_camera_picture(path: Path, board: Board, result: IntrinsicsResult, imag
 
 def save_table_picture(path: Path, result: CameraPoseResult, image: Gray | None) -> None:
     """Draw known points, where they were seen, and the axes of ``base``, over an image if any."""
+    with style.settings():
+        _table_picture(path, result, image)
+
+
+def _table_picture(path: Path, result: CameraPoseResult, image: Gray | None) -> None:
     intrinsics = result.camera.intrinsics
     canvas = np.full((intrinsics.height, intrinsics.width), 235, dtype=np.uint8)
     shown = canvas if image is None else image
@@ -65,29 +79,27 @@ def save_table_picture(path: Path, result: CameraPoseResult, image: Gray | None)
     axes.imshow(shown, cmap="gray", vmin=0, vmax=255)
     _grid(axes, result)
     _points(axes, result.points.pixels, result.reprojected)
-    if len(result.points.names) <= _MAX_LABELS:
-        _labels(axes, result)
     _frame(axes, shown)
     figure.legend(loc="outside lower center", ncols=2)
     axes.set_title(
         f"{len(result.points.names)} points: {result.rms_px:.2f} px, {result.rms_mm:.2f} mm; "
         f"camera at {', '.join(f'{v:.3f}' for v in result.camera.position)} m"
     )
+    if len(result.points.names) <= _MAX_LABELS:
+        _labels(axes, result)
     _save(figure, path)
 
 
 def _figure(panels: int, image: Gray) -> tuple[Figure, Any]:
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     height, width = image.shape
     size = (8.0 * panels, 8.0 * height / width + 0.9)
-    figure, axes = pyplot.subplots(1, panels, figsize=size, squeeze=False, layout="constrained")
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)
     for one in axes[0]:
-        one.set_xlabel("u [px]")
-        one.set_ylabel("v [px]")
+        one.set(xlabel="u [px]", ylabel="v [px]")
+        one.grid(visible=False)
     return figure, axes[0]
 
 
@@ -130,7 +142,7 @@ def _grid(axes: Axes, result: CameraPoseResult) -> None:
     """Draw lines on the plane z = 0 every 0.1 m around the points, named at two edges."""
     low = np.floor(result.points.positions[:, :2].min(axis=0) * 10.0 - 0.01) / 10.0
     high = np.ceil(result.points.positions[:, :2].max(axis=0) * 10.0 + 0.01) / 10.0
-    for axis, colour in ((0, "#b3261e"), (1, "#1b7f3b")):
+    for axis, colour in ((0, style.GOAL), (1, style.GOOD)):
         step = 0.1 * max(1, round((high[axis] - low[axis]) / 0.8))
         for value in np.arange(low[axis], high[axis] + 0.01, step):
             line = np.zeros((60, 3))
@@ -147,31 +159,30 @@ def _name_line(axes: Axes, text: str, colour: str, pixels: Array, result: Camera
     inside = ((pixels > 0.03 * size) & (pixels < 0.97 * size)).all(axis=1)
     if inside.any():
         # x further on than y: lines of both begin at the same corner
-        u, v = pixels[min(int(inside.argmax()) + (4 if text[0] == "x" else 0), len(pixels) - 1)]
+        first = int(inside.argmax()) + (4 if text[0] == "x" else 0)
+        free = [place for place in pixels[first:] if _is_free(axes, place)]
+        u, v = free[0] if free else pixels[min(first, len(pixels) - 1)]
         axes.text(
             u, v, text, color=colour, fontsize=8, ha="center", va="center",
             bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.8},
         )  # fmt: skip
 
 
+def _is_free(axes: Axes, place: Array) -> bool:
+    """Tell whether no name of another line stands at a place [px]."""
+    apart = [np.abs(np.array(text.get_position()) - place) for text in axes.texts]
+    return all(bool((off > _NAME).any()) for off in apart)
+
+
 def _labels(axes: Axes, result: CameraPoseResult) -> None:
-    middle = 0.5 * result.camera.intrinsics.width
-    for name, (u, v), off in zip(
-        result.points.names, result.points.pixels, result.residuals_mm, strict=True
-    ):
-        left = u > middle
-        axes.annotate(
-            f"{name}: {off:.2f} mm", (u, v), xytext=(-10 if left else 10, 8),
-            textcoords="offset points", ha="right" if left else "left", fontsize=9,
-            bbox={"facecolor": "white", "alpha": 0.85, "lw": 0, "pad": 1.5},
-        )  # fmt: skip
+    """Write name and residual of every point beside it."""
+    pairs = zip(result.points.names, result.residuals_mm, strict=True)
+    label_points(
+        axes, result.points.pixels, [f"{name}: {off:.2f} mm" for name, off in pairs], fontsize=9,
+        color=style.INK, bbox={"facecolor": style.PAPER, "alpha": 0.85, "lw": 0, "pad": 1.5},
+    )  # fmt: skip
 
 
 def _save(figure: Figure, path: Path) -> None:
-    from matplotlib import pyplot
-
-    try:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=110, format="png")
-    finally:
-        pyplot.close(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from icpi_ros.bags.reader import Bag
+from icpi_ros.core.pictures import style
 from icpi_ros.core.units import millimetres
 from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
 from icpi_ros.evaluate.evaluation import Evaluation
@@ -20,7 +21,6 @@ from icpi_ros.report.page import (
     TableColumn,
     document,
     figure,
-    figures,
     heading,
     items,
     navigation,
@@ -28,8 +28,8 @@ from icpi_ros.report.page import (
     section,
     table,
 )
-from icpi_ros.report.picture import plot_svg
-from icpi_ros.runs.picture import draw_costs, draw_paths
+from icpi_ros.report.picture import Layout, plot_svg
+from icpi_ros.report.run.page import run_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +53,7 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
     links = [("ranking", "Ranking")]
     links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
     parts = [
+        *_verdict_on(evaluation.ranking),
         _lead(evaluation),
         navigation([*links, ("left-out", "Left out")]),
         section("ranking", "Ranking", _ranking(evaluation.ranking)),
@@ -63,6 +64,19 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
         section("left-out", "Left out", _left_out(evaluation)),
     ]
     return document(f"{bag.path.name}, evaluated offline", parts)
+
+
+def _verdict_on(places: Sequence[RankedImprover]) -> list[Markup]:
+    """Return who would come closest, in one sentence; none where nobody was compared."""
+    if not places:
+        return []
+    first = places[0]
+    text = f"{first.improver} would come closest: {millimetres(first.cost)} expected"
+    if len(places) > 1:
+        other = places[1]
+        text += f", then {other.improver} with {millimetres(other.cost)} (estimated; best of "
+        text += f"{len(places)} with probability {first.best:.2f})"
+    return [paragraph(f"{text}.", "verdict")]
 
 
 def _lead(evaluation: Evaluation) -> Markup:
@@ -100,28 +114,18 @@ def _ranking(places: Sequence[RankedImprover]) -> Markup:
         ]
         for place in places
     ]
-    drawn = plot_svg(lambda axes: _draw_ranking(axes, places), "r", "expected cost by improver")
+    layout = Layout(640, 90 + 46 * len(places), 14, 14, 42, 28)
+    drawn = plot_svg(
+        lambda axes: _draw_ranking(axes, places), "r", "expected cost by improver", layout
+    )
     caption = f"Expected cost of the next trial with its {LEVEL:.0%} interval; estimated."
-    return table(columns, rows, "ranking") + figures([figure(drawn, caption)])
+    return figure(drawn, caption) + table(columns, rows, "ranking")
 
 
 def _run(one: EvaluatedRun, n: int) -> Markup:
     run = one.run
     trials = as_trials(run)
-    pictures = figures(
-        [
-            figure(
-                plot_svg(
-                    lambda axes: draw_paths(axes, run.task, run.goal, trials), f"p{n}", "paths"
-                ),
-                "Where the object went, dark for the first trial to bright for the last.",
-            ),
-            figure(
-                plot_svg(lambda axes: draw_costs(axes, trials), f"c{n}", "cost per trial"),
-                "Recorded cost of every trial and the lowest so far.",
-            ),
-        ]
-    )
+    pictures = run_pictures(run.task, run.goal, trials, f"{n}")
     text = f"Recorded with {run.improver or 'an unknown improver'}, seed {run.settings.seed} "
     text += f"({run.settings.seed_from}). "
     text += "; ".join(f"{name}: {_verdict(a)}" for name, a in one.answers.items())
@@ -252,23 +256,26 @@ def _left_out(evaluation: Evaluation) -> Markup:
 
 
 def _draw_ranking(axes: Axes, places: Sequence[RankedImprover]) -> None:
-    """Draw expected costs with their intervals, the best improver on top."""
-    rows = range(len(places))
-    for row, place in zip(rows, places, strict=True):
+    """Draw expected costs with their intervals and probabilities, the best improver on top."""
+    for row, place in enumerate(places):
         low, cost, high = (
             max(1e3 * value, _FLOOR) for value in (place.low, place.cost, place.high)
         )
-        axes.plot([low, high], [row, row], color="tab:blue", linewidth=2.0, alpha=0.6)
-        axes.plot(cost, row, "o", color="tab:blue", markersize=6)
+        colour = style.DEFAULT if row == 0 else style.QUIET
+        axes.plot([low, high], [row, row], color=colour, linewidth=6.0, alpha=0.35)
+        axes.plot(cost, row, "o", color=colour, markersize=8)
         axes.annotate(
-            place.improver, (low, row), xytext=(0, 5), textcoords="offset points", fontsize=9
-        )
+            f"{place.improver}: {millimetres(place.cost)}, best with probability {place.best:.2f}",
+            (0.0, row), xycoords=("axes fraction", "data"), xytext=(4, 9),
+            textcoords="offset points", fontsize=10, color=style.INK,
+            fontweight="bold" if row == 0 else "normal",
+        )  # fmt: skip
     axes.set_yticks([])
     axes.set_ylim(len(places) - 0.5, -0.8)
     axes.set_xscale("log")
     low, high = (math.log10(value) for value in axes.get_xlim())
     axes.set_xlim(10.0 ** math.floor(low), 10.0 ** math.ceil(high))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
-    axes.set(xlabel="expected cost of the next trial [mm]", title="ranking, estimated")
-    axes.grid(alpha=0.3, axis="x")
+    style.log_ticks(axes, "x")
+    axes.set(xlabel="expected cost of the next trial [mm]")
+    axes.set_title("ranking, estimated")
+    axes.grid(visible=False, axis="y")

@@ -1,13 +1,15 @@
-"""A stored run as one HTML page: its table, its pictures, predictions, and its configuration."""
+"""A stored run as one HTML page: verdict, pictures, table, predictions, and its configuration.
+
+Sections with nothing in them are left out.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -21,7 +23,6 @@ from icpi_ros.report.page import (
     document,
     figure,
     figures,
-    folded,
     items,
     joined,
     navigation,
@@ -32,10 +33,12 @@ from icpi_ros.report.page import (
 )
 from icpi_ros.report.picture import plot_svg
 from icpi_ros.report.run.remarks import belief_lines, remark_lines
-from icpi_ros.report.run.text import learned_lines, mixed_lines, prediction, spending_line
-from icpi_ros.runs.picture import draw_costs, draw_paths
+from icpi_ros.report.run.sections import model_section, timing_section, tracking_table
+from icpi_ros.report.run.text import learned_lines, mixed_lines, prediction
+from icpi_ros.runs.picture import draw_costs, draw_goal, draw_paths, near_goal
 from icpi_ros.runs.setup import RANDOM
 from icpi_ros.runs.store.records import RunRecord
+from icpi_ros.runs.verdict import verdict
 from icpi_ros.tasks.base import Task
 
 
@@ -68,64 +71,59 @@ def run_page(
     """
     config = record.config
     heading = f"{config.task} with {config.improver}"
+    found = [
+        PageSection("trials", "Trials", _trials(task, trials)),
+        PageSection("predictions", "Predictions against outcomes", _predictions(trials)),
+        PageSection("notes", "Fallbacks and failures", _notes(trials)),
+        PageSection("model", "What the model was asked", model_section(trials, spent)),
+        PageSection("timings", "Timings", timing_section(trials) if trials else Markup("")),
+        PageSection("arm", "What the arm was commanded last", tracking_table(trials)),
+        *more,
+        PageSection("repeat", "Everything needed to repeat it", _repeat(record)),
+    ]
+    shown = [one for one in found if one.markup]
     parts = [
+        paragraph(verdict(trials), "verdict"),
+        run_pictures(task, goal, trials) if trials else Markup(""),
         _lead(record, task, trials, goal),
-        navigation(
-            [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),
-             ("model", "Model"), ("timings", "Timings"),
-             *([("arm", "Arm")] if any(trial.tracking.motion for trial in trials) else []),
-             *((one.key, one.heading) for one in more),
-             ("repeat", "Everything needed to repeat it")]
-        ),
-        section("trials", "Trials", _trials(task, trials) + _pictures(task, goal, trials)),
-        section("predictions", "Predictions against outcomes", _predictions(trials)),
-        section("notes", "Fallbacks and failures", _notes(trials)),
-        section("model", "What the model was asked", model_section(trials, spent)),
-        section("timings", "Timings", timing_section(trials)),
-        *_arm(trials),
-        *(section(one.key, one.heading, one.markup) for one in more),
-        section("repeat", "Everything needed to repeat it", _repeat(record)),
-    ]  # fmt: skip
+        navigation((one.key, one.heading) for one in shown),
+        *(section(one.key, one.heading, one.markup) for one in shown),
+    ]
     return document(f"{heading}: {record.run_id}", parts, heading)
 
 
 def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> Markup:
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
-    best = min(done, key=lambda trial: trial.cost, default=None)
     aim = ", ".join(
         f"{p.name} {p.text(value, 6)}"
         for p, value in zip(task.goal_space.parameters, goal, strict=True)
     )
     end = f"{record.state}: {record.note}" if record.note else record.state
-    result = (
-        f"Best cost {millimetres(best.cost)} in trial {best.number}; {len(done)} of "
-        f"{record.config.budget} trials observed."
-        if best
-        else "No trial was observed."
-    )
     begun = f", begun {record.created[:19]} UTC" if record.created else ""
+    observed = f"{len(done)} of {record.config.budget} trials observed"
     return paragraph(
-        f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.", "lead"
+        f"Run {record.run_id}{begun}. State: {end}; {observed}. Goal: {aim}. "
+        f"Seed {record.config.seed}.",
+        "lead",
     ) + joined(
         map(
             paragraph,
             [
-                *(result, *mixed_lines(record), *learned_lines(record)),
-                *(*belief_lines(trials), *remark_lines(trials)),
+                *mixed_lines(record),
+                *learned_lines(record),
+                *belief_lines(trials),
+                *remark_lines(trials),
             ],
         )
     )
 
 
-def _arm(trials: Sequence[Trial]) -> list[Markup]:
-    """Return the section about the arm; none where no arm is known."""
-    markup = tracking_table(trials)
-    return [section("arm", "What the arm was commanded last", markup)] if markup else []
-
-
 def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
+    why = TableColumn(
+        "why", "why it failed, or why another improver proposed", numeric=False, wraps=True
+    )
     columns = [
         TableColumn("trial"),
         *(TableColumn(p.heading, p.description) for p in task.space.parameters),
@@ -133,9 +131,7 @@ def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
         TableColumn("best so far"),
         TableColumn("seconds", "wall time of the trial"),
         TableColumn("improver", "who really proposed", numeric=False),
-        TableColumn(
-            "why", "why it failed, or why another improver proposed", numeric=False, wraps=True
-        ),
+        *([why] if any(map(_why, trials)) else []),
     ]
     rows = [
         [
@@ -145,12 +141,16 @@ def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
             Cell(millimetres(trial.best_cost), trial.best_cost),
             Cell(f"{trial.seconds:.2f}" if math.isfinite(trial.seconds) else "-", trial.seconds),
             Cell(trial.proposal.provenance + (", projected" if trial.projected else "")),
-            Cell("; ".join(filter(None, (trial.proposal.fallback_reason, trial.note))), tone="bad"),
-        ]
+            Cell(_why(trial), tone="bad"),
+        ][: len(columns)]
         for trial in trials
     ]
     marked = [n for n, trial in enumerate(trials) if trial is best]
     return table(columns, rows, "trials", marked)
+
+
+def _why(trial: Trial) -> str:
+    return "; ".join(filter(None, (trial.proposal.fallback_reason, trial.note)))
 
 
 def _cost_cell(trial: Trial) -> Cell:
@@ -159,19 +159,31 @@ def _cost_cell(trial: Trial) -> Cell:
     return Cell(trial.status.value, tone="bad")
 
 
-def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> Markup:
+def run_pictures(task: Task, goal: Array, trials: Sequence[Trial], key: str = "") -> Markup:
+    """Return the cost first, which a narrow window shows alone, then the paths and the goal.
+
+    Pictures of several runs on one page have different keys.
+    """
+    near = near_goal(task, goal, trials)
     drawn = [
         figure(
-            plot_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
-            "Where the object went in every trial, dark for the first to bright for the last; "
-            "the red circle is the goal.",
-        ),
-        figure(
-            plot_svg(lambda axes: draw_costs(axes, trials), "c", "cost per trial"),
-            "Cost of every trial and the lowest so far; a blue dash is what the improver "
+            plot_svg(lambda axes: draw_costs(axes, trials), f"c{key}", "cost per trial"),
+            "Cost of every trial in mm and the lowest so far; a blue dash is what the improver "
             "predicted, with one standard deviation.",
         ),
+        figure(
+            plot_svg(lambda axes: draw_paths(axes, task, goal, trials), f"p{key}", "object paths"),
+            "Where the object went in every trial, frame base; pale behind the point that the "
+            "cost counts.",
+        ),
     ]
+    if near is not None:
+        drawn.append(
+            figure(
+                plot_svg(lambda axes: draw_goal(axes, near), f"g{key}", "the goal, magnified"),
+                "By how much each trial missed the goal, and in which direction.",
+            )
+        )
     return figures(drawn)
 
 
@@ -180,7 +192,8 @@ def _predictions(trials: Sequence[Trial]) -> Markup:
         TableColumn("trial"),
         TableColumn("predicted"),
         TableColumn("outcome"),
-        TableColumn("|z|", "miss in predicted standard deviations"),
+        TableColumn("outcome - predicted", "above 0: worse than predicted"),
+        TableColumn("z", "the same in predicted standard deviations"),
         TableColumn("improver", numeric=False),
     ]
     rows = []
@@ -194,15 +207,16 @@ def _predictions(trials: Sequence[Trial]) -> Markup:
                 Cell(str(trial.number), trial.number),
                 Cell(prediction(proposal), proposal.predicted_cost),
                 _cost_cell(trial),
-                Cell(f"{z:.1f}" if math.isfinite(z) else "-", z),
+                _difference_cell(trial),
+                Cell(f"{z:+.1f}" if math.isfinite(z) else "-", z),
                 Cell(proposal.provenance),
             ]
         )
     if not rows:
-        return paragraph("The improver of this run does not predict the cost.", "note")
+        return Markup("")
     return table(columns, rows, "predictions") + paragraph(
-        "|z| is the distance between outcome and prediction in predicted standard deviations; "
-        "values above 2 should be rare.",
+        "z is the outcome minus the prediction in predicted standard deviations: above 0 the trial "
+        "was worse than predicted, below 0 better; values beyond -2 and +2 should be rare.",
         "note",
     )
 
@@ -211,7 +225,14 @@ def _z(trial: Trial) -> float:
     std = trial.proposal.predicted_std
     if not std > 0.0:  # NaN too
         return math.nan
-    return abs(trial.cost - trial.proposal.predicted_cost) / std
+    return (trial.cost - trial.proposal.predicted_cost) / std
+
+
+def _difference_cell(trial: Trial) -> Cell:
+    """Return by how much a trial cost more than predicted; with its sign."""
+    more = trial.cost - trial.proposal.predicted_cost
+    sign = "+" if more > 0.0 else ""
+    return Cell(sign + millimetres(more), more)
 
 
 def _notes(trials: Sequence[Trial]) -> Markup:
@@ -226,9 +247,7 @@ def _notes(trials: Sequence[Trial]) -> Markup:
         for trial in trials
         if trial.status is not TrialStatus.DONE
     ]
-    if not found:
-        return paragraph("No improver was replaced by another and no trial failed.", "note")
-    return items(found)
+    return items(found) if found else Markup("")
 
 
 def _repeat(record: RunRecord) -> Markup:
@@ -252,128 +271,3 @@ def _repeat(record: RunRecord) -> Markup:
         + preformatted(shlex.join(words))
         + preformatted(text)
     )
-
-
-def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:
-    """Return the requests of a run's last attempts to its model; ``spent`` is that of all."""
-    asked = [trial for trial in trials if trial.proposal.details.get("exchanges")]
-    if not asked:
-        return paragraph("The improver of this run asks no language model.", "note")
-    return (
-        paragraph(f"In all: {spending_line(spent)}.")
-        + _spending(asked)
-        + joined(_questions(trial) for trial in asked)
-    )
-
-
-def _spending(trials: Sequence[Trial]) -> Markup:
-    columns = [
-        TableColumn("trial"),
-        TableColumn("calls", "HTTP requests, retries included"),
-        TableColumn("prompt tokens"),
-        TableColumn("reply tokens"),
-        TableColumn("cached", "part of the prompt tokens"),
-        TableColumn("seconds", "waiting for the model"),
-        TableColumn("money", "by the price table in models.yaml"),
-        TableColumn("spread", "of several answers, per parameter"),
-        TableColumn("model", numeric=False),
-    ]
-    rows = [_model_row(trial) for trial in trials]
-    return table(columns, rows, "what the model cost")
-
-
-def _model_row(trial: Trial) -> list[Cell]:
-    details = trial.proposal.details
-    spent = Spending.from_dict(details.get("spent", {}))
-    known = spent.money == spent.money
-    counts = (spent.calls, spent.prompt_tokens, spent.completion_tokens, spent.cached_tokens)
-    spread = ", ".join(f"{value:.3g}" for value in details.get("spread", ()) if value is not None)
-    return [
-        Cell(str(trial.number), trial.number),
-        *(Cell(str(count), count) for count in counts),
-        Cell(f"{spent.seconds:.3f}", spent.seconds),
-        Cell(f"{spent.money:.6g}", spent.money) if known else Cell("unknown"),
-        Cell(spread or "-"),
-        Cell(str(details.get("model", "")) or "-"),
-    ]
-
-
-def _questions(trial: Trial) -> Markup:
-    exchanges: Sequence[Mapping[str, Any]] = trial.proposal.details["exchanges"]
-    text = "\n\n".join(map(_exchange, exchanges))
-    return folded(f"Trial {trial.number}: prompts and replies", preformatted(text))
-
-
-def _exchange(exchange: Mapping[str, Any]) -> str:
-    replayed = " (from a cassette)" if exchange.get("replayed") else ""
-    wire = f", wire {exchange['wire']}" if "wire" in exchange else ""
-    parts = [f"[{exchange.get('purpose')}{wire}]{replayed}"]
-    parts += [str(exchange["prompt"])] if "prompt" in exchange else []
-    parts += [f"{m['role']}: {m['content']}" for m in exchange.get("messages", ())]
-    parts += [f"reply: {text}" for text in exchange.get("replies", ())]
-    parts += [f"refused: {why}" for why in exchange.get("refused", ())]
-    parts += [f"on the way: {why}" for why in exchange.get("tries", ())]
-    return "\n".join(parts)
-
-
-def timing_section(trials: Sequence[Trial]) -> Markup:
-    """Return a table of times [s], a row per trial; ``-`` = not known."""
-    columns = [
-        TableColumn("trial"),
-        TableColumn("proposal [s]", "wall time of the improver"),
-        TableColumn("moving [s]", "arm motions and settling, in the arm's own time"),
-        TableColumn("seen [s]", "length of the object's path"),
-        TableColumn("trial [s]", "wall time of the whole trial"),
-        TableColumn("improver", numeric=False),
-    ]
-    return table(columns, [_timing_row(trial) for trial in trials], "timings") + _sum(trials)
-
-
-def _timing_row(trial: Trial) -> list[Cell]:
-    path = trial.trajectory
-    seen = float(path.times[-1]) if path is not None and len(path.times) else math.nan
-    return [
-        Cell(str(trial.number), trial.number),
-        _number(trial.proposal.latency, 4),
-        _number(trial.moving),
-        _number(seen),
-        _number(trial.seconds),
-        Cell(trial.proposal.provenance),
-    ]
-
-
-def _sum(trials: Sequence[Trial]) -> Markup:
-    proposing = sum(trial.proposal.latency for trial in trials)
-    known = [trial.seconds for trial in trials if math.isfinite(trial.seconds)]
-    whole = f" of {sum(known):.1f} s in all" if known else ""
-    return paragraph(f"The improver took {proposing:.3f} s{whole}.", "note")
-
-
-def tracking_table(trials: Sequence[Trial]) -> Markup:
-    """Return a table, a row per trial; empty where no trial knows of an arm (in-process runs)."""
-    known = [trial for trial in trials if trial.tracking.motion]
-    if not known:
-        return Markup("")
-    columns = [
-        TableColumn("trial"),
-        TableColumn("last command", numeric=False),
-        TableColumn("error [rad]", "largest distance of a joint from its path"),
-        TableColumn("joint", numeric=False),
-        TableColumn("at [s]", "when, since the start of that motion, in the arm's own time"),
-    ]
-    return table(columns, [_tracking_row(trial) for trial in known], "tracking")
-
-
-def _tracking_row(trial: Trial) -> list[Cell]:
-    tracking = trial.tracking
-    return [
-        Cell(str(trial.number), trial.number),
-        Cell(tracking.motion),
-        _number(tracking.error, 4),
-        Cell(tracking.joint or "-"),
-        _number(tracking.time),
-    ]
-
-
-def _number(value: float, digits: int = 2) -> Cell:
-    return Cell(f"{value:.{digits}f}", value) if math.isfinite(value) else Cell("-")

@@ -1,0 +1,1 @@
+"""Style of all pictures and pages."""
