@@ -43,7 +43,8 @@ fmt: setup-test
 test-core:
 	test -x $(CORE_VENV)/bin/python || $(PYTHON) -m venv $(CORE_VENV)
 	$(CORE_VENV)/bin/python -m pip install --quiet --no-deps \
-		-r requirements/runtime.txt -r requirements/bench.txt -r requirements/dev.txt
+		-r requirements/runtime.txt -r requirements/view.txt -r requirements/bench.txt \
+		-r requirements/dev.txt
 	$(CORE_VENV)/bin/python -m pytest test/unit test/contract
 
 # Exact versions and hashes for Python 3.11 to 3.13; run after changing requirements/*.in, and with
@@ -52,7 +53,7 @@ UPGRADE ?=
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock: setup-test
-	@set -e; given=; for group in uv runtime ros bench dev; do \
+	@set -e; given="-c requirements/held.in"; for group in uv runtime ros view bench dev; do \
 		$(LOCK) requirements/$$group.in $$given -o requirements/$$group.txt; \
 		given="$$given -c requirements/$$group.txt"; done
 

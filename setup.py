@@ -51,6 +51,7 @@ setup(
         "dask": ["dask[distributed]"],
         "notebook": ["jupyterlab", "pandas"],
         "pandas": ["pandas"],
+        "view": requirements("view"),
     },
     entry_points={
         "console_scripts": [

@@ -40,8 +40,8 @@ STATE = REPO / ".setup"
 ROS_DISTRO = "jazzy"
 ROS_PREFIX = Path("/opt/ros") / ROS_DISTRO
 BASE = ("runtime", "ros")
-EXTRAS = {"bench": ("bench",), "test": ("bench", "dev")}
-"""Groups of requirements that `--with` adds; each also installs the benchmarks."""
+EXTRAS = {"view": ("view",), "bench": ("bench",), "test": ("view", "bench", "dev")}
+"""Groups of requirements that `--with` adds; that of the baselines also installs the benchmarks."""
 EDITABLE = ("--no-deps", "--editable")
 OFFLINE = ("--no-index", "--no-build-isolation")
 """Builds with the setuptools of `.venv`; with stock ROS 2 that is the system's, too old."""
@@ -79,8 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--with",
         dest="extra",
         choices=tuple(EXTRAS),
-        help="bench: also the benchmarks (`icpi bench`) and their baselines; test: those, tests "
-        "and checks",
+        help="view: also the live page (`icpi view`); bench: also the benchmarks (`icpi bench`) and "
+        "their baselines; test: all of those, tests and checks",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)
@@ -137,9 +137,10 @@ class Setup:
         """Return the steps in their order, and what each depends on: its key."""
         base = [*(_lock(name) for name in BASE), *(REPO / name for name in SELF)]
         wanted = {"packages": digest(base, self._route, _interpreter(), str(REPO))}
-        for name in EXTRAS.get(self._extra or "", ()):
+        groups = EXTRAS.get(self._extra or "", ())
+        for name in groups:
             wanted[name] = digest([_lock(name)])
-        if self._extra:
+        if "bench" in groups:
             wanted["benchmarks"] = digest([REPO / BENCHMARKS / "pyproject.toml"])
         packaging = [REPO / name for name in PACKAGING]
         if self._route == "stock":
@@ -158,7 +159,7 @@ class Setup:
         if name == "packages":
             self._new_environment()
             self._packages("packages", BASE)
-        elif name in ("bench", "dev"):
+        elif name in ("view", "bench", "dev"):
             self._packages(name, (name,))
         elif name == "benchmarks":
             self._benchmarks()

@@ -341,12 +341,12 @@ def _bound(host: str, port: int) -> socket.socket:
 
 @functools.cache
 def _client() -> str:
-    """viser's own page, one file with all that it needs."""
+    """Page of viser itself, one file with all that it needs."""
     return files("viser").joinpath("client", "build", "index.html").read_text(encoding="utf-8")
 
 
 def _scene_policy() -> str:
-    """Policy of viser's page: its scripts unpack themselves, and it loads nothing from elsewhere."""
+    """Policy of viser's page: its scripts unpack themselves; nothing comes from elsewhere."""
     return (
         "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
         "style-src 'self' 'unsafe-inline'; worker-src blob:; "

@@ -13,6 +13,8 @@ from icpi_ros.cli.arguments import (
     add_graph,
     add_mix,
     add_model,
+    add_namespace,
+    add_page,
     add_setting,
     add_store,
     number,
@@ -160,6 +162,36 @@ def report(parser: argparse.ArgumentParser) -> None:
         "--parquet", type=Path, metavar="FILE", help="write a run's trials as Parquet"
     )
     add_json(parser, "the runs, or what the tables of a benchmark show,")
+    parser.add_argument(
+        "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
+    )
+    parser.add_argument(
+        "--topics", type=Path, metavar="FILE", help="YAML: our topic names to those of the bag"
+    )
+    add_store(parser)
+
+
+def view(parser: argparse.ArgumentParser) -> None:
+    """Add what `icpi view` takes."""
+    parser.epilog = (
+        "The page is open to those who have the link that is printed, which ends with the command. "
+        "STOP alone needs no link."
+    )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="RUN|BAG",
+        help="id of a stored run (see `icpi runs`), which is followed while it is under way, or a "
+        "bag; default: the graph that is up",
+    )
+    parser.add_argument(
+        "--operate",
+        action="store_true",
+        help="let the page approve, edit, reject and release the stop; default: show, stop",
+    )
+    add_page(parser)
+    add_namespace(parser)
+    add_arm(parser, "that of the run")
     parser.add_argument(
         "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
     )
