@@ -53,7 +53,7 @@ UPGRADE ?=
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock: setup-test
-	@set -e; given="-c requirements/held.in"; for group in uv runtime ros view bench dev; do \
+	@set -e; given="-c requirements/held.constraints"; for group in uv runtime ros view bench dev; do \
 		$(LOCK) requirements/$$group.in $$given -o requirements/$$group.txt; \
 		given="$$given -c requirements/$$group.txt"; done
 

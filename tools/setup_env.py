@@ -79,8 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--with",
         dest="extra",
         choices=tuple(EXTRAS),
-        help="view: also the live page (`icpi view`); bench: also the benchmarks (`icpi bench`) and "
-        "their baselines; test: all of those, tests and checks",
+        help="view: also the live page (`icpi view`); bench: also the benchmarks (`icpi bench`) "
+        "and their baselines; test: all of those, tests and checks",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)

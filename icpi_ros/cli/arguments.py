@@ -174,24 +174,6 @@ def add_namespace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", type=ros_name, default="", help="namespace of the graph")
 
 
-def add_page(parser: argparse.ArgumentParser) -> None:
-    """Add where a live page is opened."""
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="address of this machine at which the page is opened; default: 127.0.0.1, which no "
-        "other machine reaches",
-    )
-    parser.add_argument(
-        "--port",
-        type=whole(0, 65535),
-        default=0,
-        metavar="N",
-        help="port of the page; default: any that is free",
-    )
-
-
 def add_store(parser: argparse.ArgumentParser) -> None:
     """Add ``--store``."""
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""What a page may ask of a run: stop it, release the stop, answer what waits for a person."""
+"""Requests of a page to a run: stop, release of the stop, decision about what waits."""
 
 from __future__ import annotations
 

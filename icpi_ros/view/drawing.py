@@ -95,7 +95,7 @@ class SceneDrawing:
                 f"/object/{i}", solid.vertices, solid.faces, color=solid.colour, flat_shading=False
             )
         self.move_object(at.start)
-        self._draw_goal(np.where(np.isfinite(at.start), at.start, 0.0))
+        self._draw_goal()
 
     def move_object(self, position: Array) -> None:
         """Put the object at a position ``(3,)`` [m]; NaN hides it."""
@@ -114,8 +114,6 @@ class SceneDrawing:
             for i, (trial, path) in enumerate(seen):
                 newest = i + 1 == len(seen)
                 self._paths += self._path(trial.number, path, shade(i, len(seen)), newest)
-            if seen:
-                self._draw_goal(seen[-1][1][-1])
 
     def _path(self, number: int, path: Array, colour: Colour, newest: bool) -> list[Any]:
         scene = self._server.scene
@@ -131,14 +129,12 @@ class SceneDrawing:
             scene.add_icosphere(f"/ends/{number}", END_RADIUS, color=colour, position=path[-1]),
         ]
 
-    def _draw_goal(self, beside: Array) -> None:
-        """Draw a ring where the goal is; ``beside`` ``(3,)`` has what the goal does not name."""
-        names = self._task.goal_space.names
-        if not names or not set(names) <= set("xyz"):
-            return  # a goal that is no place
-        named = ["xyz".index(name) for name in names]
-        centre = np.array(beside, dtype=np.float64)
-        centre[named] = self._goal
+    def _draw_goal(self) -> None:
+        """Draw a ring around the goal, in the plane that the goal names."""
+        centre = self._task.goal_point(self._goal)
+        if centre is None:
+            return
+        named = ["xyz".index(n) for n in self._task.goal_space.names if n in ("x", "y", "z")]
         flat = named if len(named) == 2 else [0, 1]
         size = max(float(np.linalg.norm(s.vertices[:, flat], axis=1).max()) for s in self._at.moved)
         angles = np.linspace(0.0, 2.0 * np.pi, 49)

@@ -34,7 +34,7 @@ from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.html import template
 from icpi_ros.core.text import error_line
 from icpi_ros.view.controls import BarState, Controls
-from icpi_ros.view.rules import Door, Place, Refused
+from icpi_ros.view.rules import Door, NotAdmitted, Place
 
 MAX_CONNECTIONS = 64
 """Most connections at a time; the run's own files need descriptors, too."""
@@ -89,7 +89,8 @@ class Gate:
         self._strangers = 0
         self._open = 0
         self._pressed: Future[str] | None = None
-        self._pool = ThreadPoolExecutor(2, "page")
+        self._stopping = ThreadPoolExecutor(1, "stop")  # of its own: nothing else holds up a stop
+        self._resetting = ThreadPoolExecutor(1, "reset")
         self._socket = _bound(host, port)
         self.door = Door(host, self._socket.getsockname()[1])
         with _listening_through(self._listen) as asked, _quiet():
@@ -111,7 +112,8 @@ class Gate:
         with _quiet():
             self.server.stop()
         self._socket.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._stopping, self._resetting):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def show(self, state: BarState) -> None:
         """Show a state in the upper edge of every page; callable from any thread."""
@@ -149,8 +151,8 @@ class Gate:
             )
             upgrade = headers.get("Upgrade", "").lower() == "websocket"
             if upgrade and place is Place.STOP and self._strangers >= MAX_STRANGERS:
-                raise Refused(503, "too many pages are open")
-        except Refused as exc:
+                raise NotAdmitted(503, "too many pages are open")
+        except NotAdmitted as exc:
             return _response(exc.status, f"{exc}\n", "text/plain")
         if upgrade:
             connection.place = place  # type: ignore[attr-defined]
@@ -218,11 +220,11 @@ class Gate:
         """Stop; presses while one is under way wait for that one."""
         assert self._controls is not None
         if self._pressed is None or self._pressed.done():
-            self._pressed = self._pool.submit(self._controls.stop)
+            self._pressed = self._stopping.submit(self._controls.stop)
         try:
             line = await asyncio.wrap_future(self._pressed)
         except Exception as exc:
-            line = f"{NO_STOP} ({error_line(exc)})" if known else NO_STOP
+            line = f"{NO_STOP} ({_line(exc)})" if known else NO_STOP
             await connection.send(json.dumps({"failed": line}))
             return
         await connection.send(json.dumps({"said": line if known else "STOP was pressed"}))
@@ -230,9 +232,9 @@ class Gate:
     async def _press_reset(self, connection: ServerConnection) -> None:
         assert self._controls is not None
         try:
-            line = await asyncio.wrap_future(self._pool.submit(self._controls.reset))
+            line = await asyncio.wrap_future(self._resetting.submit(self._controls.reset))
         except Exception as exc:
-            await connection.send(json.dumps({"failed": error_line(exc)}))
+            await connection.send(json.dumps({"failed": _line(exc)}))
             return
         await connection.send(json.dumps({"said": line}))
 
@@ -252,6 +254,10 @@ class Gate:
         self._open -= 1
 
 
+def _line(error: Exception) -> str:
+    return str(error) if isinstance(error, IcpiError) else error_line(error)
+
+
 class _Connection(ServerConnection):
     """Connection that a gate counts from its first byte on."""
 
@@ -262,7 +268,7 @@ class _Connection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         admitted = self._gate.admit()
-        super().connection_made(transport)  # type: ignore[arg-type]
+        super().connection_made(transport)
         if not admitted:
             self.transport.abort()
 

@@ -17,7 +17,7 @@ from icpi_ros.view.controls import BarState, Controls
 from icpi_ros.view.cost_curve import cost_curve
 from icpi_ros.view.drawing import ArmDrawing, SceneDrawing
 from icpi_ros.view.gate import Gate
-from icpi_ros.view.panels import Question, QuestionPanel, trials_table
+from icpi_ros.view.panels import QuestionPanel, WaitingQuestion, trials_table
 from icpi_ros.view.playback import Clip, Playback, clip_of, motion_of
 from icpi_ros.view.rules import LOOPBACK
 from icpi_ros.view.shapes import surroundings
@@ -72,15 +72,11 @@ class RunPage:
         self._trials: list[Trial] = []
         self._made: list[Clip] = []
         self._clips: dict[str, Clip] = {}
-        self._question: Question | None = None
+        self._question: WaitingQuestion | None = None
         self._gate = Gate(address.host, address.port, controls, address.operate, subject.title)
         server = self._gate.server
-        server.gui.configure_theme(
-            control_layout="collapsible",
-            control_width="large",
-            show_logo=False,
-            show_share_button=False,
-        )
+        server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
+        server.gui.main_panel.dock_right()
         server.gui.set_panel_label(subject.title)
         at = surroundings(task, arm)
         self._look_at(at.start)
@@ -147,7 +143,7 @@ class RunPage:
         """Show the object as it is, ``(3,)`` [m]; NaN = not seen."""
         self._scene.move_object(position)
 
-    def show_question(self, question: Question | None) -> None:
+    def show_question(self, question: WaitingQuestion | None) -> None:
         """Show what waits for a person, and its motion as a ghost; None = nothing does."""
         with self._lock:
             if question == self._question:

@@ -22,8 +22,8 @@ STEPS = 500
 
 
 @dataclass(frozen=True)
-class Question:
-    """What waits for a person.
+class WaitingQuestion:
+    """Question that waits for a person.
 
     Attributes:
         request: id that a decision names.
@@ -70,7 +70,7 @@ def _prediction(trial: Trial) -> str:
 
 
 class QuestionPanel:
-    """What waits for a person, with buttons of its own for every question.
+    """The question that waits for a person, with buttons of its own for every one.
 
     A press on the buttons of an earlier question reaches nothing: they are gone, and the decision
     names the question that they stood under.
@@ -82,7 +82,7 @@ class QuestionPanel:
         self._folder: Any = None
         self._said: Any = None
 
-    def show(self, question: Question | None) -> None:
+    def show(self, question: WaitingQuestion | None) -> None:
         """Show a question in the place of the last one; None = nothing waits."""
         if self._folder is not None:
             self._folder.remove()
@@ -103,12 +103,12 @@ class QuestionPanel:
                 self._motion_buttons(question, question.theta)
             self._said = self._gui.add_markdown("")
 
-    def _scene_buttons(self, question: Question) -> None:
+    def _scene_buttons(self, question: WaitingQuestion) -> None:
         back = self._gui.add_button("the scene is back, the workspace is empty", color="green")
         back.on_click(lambda _: self._decide(question, "clear"))
         self._reject_button(question)
 
-    def _motion_buttons(self, question: Question, theta: Array) -> None:
+    def _motion_buttons(self, question: WaitingQuestion, theta: Array) -> None:
         approve = self._gui.add_button("approve this motion", color="green")
         approve.on_click(lambda _: self._decide(question, "approve"))
         self._reject_button(question)
@@ -116,7 +116,7 @@ class QuestionPanel:
         edit = self._gui.add_button("ask for the motion of these values", color="yellow")
         edit.on_click(lambda _: self._decide(question, "edit", lambda: [s.value for s in sliders]))
 
-    def _sliders(self, question: Question, theta: Array) -> list[Any]:
+    def _sliders(self, question: WaitingQuestion, theta: Array) -> list[Any]:
         lower = self._space.lower if question.lower is None else question.lower
         upper = self._space.upper if question.upper is None else question.upper
         return [
@@ -130,12 +130,12 @@ class QuestionPanel:
             for p, low, high, value in zip(self._space.parameters, lower, upper, theta, strict=True)
         ]
 
-    def _reject_button(self, question: Question) -> None:
+    def _reject_button(self, question: WaitingQuestion) -> None:
         reject = self._gui.add_button("reject", color="red")
         reject.on_click(lambda _: self._decide(question, "reject"))
 
     def _decide(
-        self, question: Question, kind: str, theta: Callable[[], list[float]] = list
+        self, question: WaitingQuestion, kind: str, theta: Callable[[], list[float]] = list
     ) -> None:
         """Decide about the question that the buttons stand under, and say what became of it."""
         assert self._controls is not None

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import viser
@@ -89,8 +90,8 @@ class Playback:
         self._clips: dict[str, Clip] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._choice = gui.add_dropdown("motion", ("none",))
-        self._time = gui.add_slider("time [s]", min=0.0, max=1.0, step=0.01, initial_value=0.0)
+        self._choice: Any = gui.add_dropdown("motion", ("none",))
+        self._time: Any = gui.add_slider("time [s]", min=0.0, max=1.0, step=0.01, initial_value=0.0)
         self._button = gui.add_button("play")
         self._choice.on_update(lambda _: self._chosen())
         self._time.on_update(lambda _: self._scrub())

@@ -19,7 +19,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class Place(StrEnum):
-    """What a request may reach."""
+    """Part of the page that a request may reach."""
 
     STOP = "stop"
     """Page and socket with the stop alone; nothing of the run is shown."""
@@ -29,7 +29,7 @@ class Place(StrEnum):
     """viser's page and socket."""
 
 
-class Refused(Exception):
+class NotAdmitted(Exception):
     """A request that does not come in.
 
     Attributes:
@@ -79,22 +79,22 @@ class Door:
             origins: all its ``Origin`` headers; browsers send one with every WebSocket.
 
         Raises:
-            Refused: another host or origin, no such place, or a token that is not this one.
+            NotAdmitted: another host or origin, no such place, or a token that is not this one.
         """
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
-            raise Refused(421, "refused: this page is not at that host")
+            raise NotAdmitted(421, "refused: this page is not at that host")
         if len(origins) > 1 or (origins and origins[0] != f"http://{hosts[0]}"):
-            raise Refused(403, "refused: another page's request")
+            raise NotAdmitted(403, "refused: another page's request")
         parts = path.partition("?")[0].strip("/").split("/")
         if parts in ([""], ["stop"]):
             return Place.STOP
         if not hmac.compare_digest(parts[0].encode(), self.token.encode()):
-            raise Refused(403, "refused: open the link that the terminal printed")
+            raise NotAdmitted(403, "refused: open the link that the terminal printed")
         if parts[1:] in ([], ["bar"]):
             return Place.BAR
         if parts[1:] == ["scene"]:
             return Place.SCENE
-        raise Refused(404, "there is no such page")
+        raise NotAdmitted(404, "there is no such page")
 
     def _is_ours(self, host: str) -> bool:
         """Tell whether a ``Host`` header means this page, whatever a name server says."""

@@ -56,12 +56,12 @@ class Surroundings:
 
 
 def surroundings(task: Task, arm: Arm) -> Surroundings:
-    """Return the scene of a task; one that has none gets a table at z = 0."""
-    if task.scene is None:
+    """Return the scene of a task; where there is none to simulate, a table at z = 0."""
+    world = _world(task, arm)
+    if world is None:
         table = _box(np.array([MAX_PLANE, MAX_PLANE, 0.005]), np.eye(3), np.array([0, 0, -0.006]))
         unknown = np.full(3, np.nan)
         return Surroundings((Solid(*table, (216, 210, 192)),), (_marker(),), unknown)
-    world = World(task, arm, 0.5 * (task.physics_space.lower + task.physics_space.upper))
     model, data = world.model, world.data
     mujoco.mj_kinematics(model, data)
     body = model.body(task.object_body).id
@@ -79,6 +79,16 @@ def surroundings(task: Task, arm: Arm) -> Surroundings:
         ):
             fixed.append(solid)
     return Surroundings(tuple(fixed), tuple(moved) or (_marker(),), start)
+
+
+def _world(task: Task, arm: Arm) -> World | None:
+    """Return the simulated scene; None = there is none that has this arm."""
+    if task.scene is None:
+        return None
+    try:
+        return World(task, arm, 0.5 * (task.physics_space.lower + task.physics_space.upper))
+    except Exception:  # a task of a plug-in, or an arm that its scene does not take
+        return None
 
 
 def _marker() -> Solid:

@@ -57,7 +57,9 @@ def repo(monkeypatch, tmp_path):
     names = [*setup_env.SELF, *setup_env.PACKAGING, "icpi_msgs/msg/A.msg"]
     names += ["benchmarks/pyproject.toml"]
     names += ["test/control_msgs/msg/B.msg"]
-    names += [f"requirements/{group}.txt" for group in ("uv", "runtime", "ros", "bench", "dev")]
+    names += [
+        f"requirements/{group}.txt" for group in ("uv", "runtime", "ros", "view", "bench", "dev")
+    ]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"# {name}\n")
@@ -130,7 +132,7 @@ def steps_of(machine):
 
 DEMO = ["environment", "packages", "icpi_msgs", "package"]
 TEST = [
-    *("environment", "packages", "bench", "dev", "benchmarks"),
+    *("environment", "packages", "view", "bench", "dev", "benchmarks"),
     *("icpi_msgs", "control_msgs", "package"),
 ]
 
@@ -139,6 +141,7 @@ def test_a_second_set_up_does_nothing_and_tests_add_their_own(steps_of):
     assert steps_of() == DEMO
     assert steps_of() == []
     assert steps_of("bench") == ["bench", "benchmarks"]
+    assert steps_of("view") == ["view"]
     assert steps_of("test") == ["dev", "control_msgs"]
     assert steps_of("test") == steps_of("bench") == steps_of() == []
     assert steps_of(force=True) == DEMO

@@ -14,7 +14,6 @@ from icpi_ros.cli.arguments import (
     add_mix,
     add_model,
     add_namespace,
-    add_page,
     add_setting,
     add_store,
     number,
@@ -23,6 +22,7 @@ from icpi_ros.cli.arguments import (
     whole,
 )
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.options.page import add_operate, add_page
 from icpi_ros.settings.table import find
 
 TRIALS: int = find("trials").default
@@ -87,6 +87,11 @@ def run(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "fallback", "default: refuse")
     add_json(parser, "the run")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")
+    parser.add_argument(
+        "--view", action="store_true", help="show the run live, as a page in the browser"
+    )
+    add_page(parser)
+    add_operate(parser)
     add_store(parser)
     add_graph(parser)
 
@@ -184,11 +189,7 @@ def view(parser: argparse.ArgumentParser) -> None:
         help="id of a stored run (see `icpi runs`), which is followed while it is under way, or a "
         "bag; default: the graph that is up",
     )
-    parser.add_argument(
-        "--operate",
-        action="store_true",
-        help="let the page approve, edit, reject and release the stop; default: show, stop",
-    )
+    add_operate(parser)
     add_page(parser)
     add_namespace(parser)
     add_arm(parser, "that of the run")
