@@ -19,6 +19,8 @@ GOAL_RADIUS = 0.02
 """Least radius of the ring around the goal [m]; it is never hidden by the object."""
 END_RADIUS = 0.006
 """Radius of the ball at the end of a path [m]."""
+SKIN = 0.0015
+"""Growth of an arm that is seen through: where it is at the arm's own place, it is seen at all."""
 MAX_POINTS = 400
 """Most points of a path that are sent."""
 
@@ -39,19 +41,21 @@ class ArmDrawing:
             opacity: 0 to 1.
         """
         self._server, self._arm = server, arm
-        scene = server.scene
+        scene, solid = server.scene, opacity == 1.0
         self._root = scene.add_frame(root, show_axes=False)
         self._links = [
             scene.add_frame(f"{root}/link_{i}", show_axes=False) for i in range(len(arm.joints) + 1)
         ]
-        for number, (link, vertices, faces) in enumerate(pieces(arm)):
+        for number, (link, vertices, faces) in enumerate(pieces(arm, 0.0 if solid else SKIN)):
+            if link == 0 and not solid:
+                continue  # it stands where the arm's own does
             scene.add_mesh_simple(
                 f"{root}/link_{link}/piece_{number}",
                 vertices,
                 faces,
                 color=colour,
-                opacity=opacity if opacity < 1.0 else None,
-                cast_shadow=opacity == 1.0,
+                opacity=None if solid else opacity,
+                cast_shadow=solid,
             )
         self.place(arm.home)
 
@@ -76,7 +80,7 @@ class SceneDrawing:
         self, server: viser.ViserServer, task: Task, goal: Array, at: Surroundings
     ) -> None:
         """Draw all that does not move."""
-        self._server, self._task, self._goal, self._at = server, task, goal, at
+        self._server, self._task, self._at = server, task, at
         self._paths: list[Any] = []
         scene = server.scene
         for i, solid in enumerate(at.fixed):
@@ -95,7 +99,7 @@ class SceneDrawing:
                 f"/object/{i}", solid.vertices, solid.faces, color=solid.colour, flat_shading=False
             )
         self.move_object(at.start)
-        self._draw_goal()
+        self.show_goal(goal)
 
     def move_object(self, position: Array) -> None:
         """Put the object at a position ``(3,)`` [m]; NaN hides it."""
@@ -129,9 +133,9 @@ class SceneDrawing:
             scene.add_icosphere(f"/ends/{number}", END_RADIUS, color=colour, position=path[-1]),
         ]
 
-    def _draw_goal(self) -> None:
-        """Draw a ring around the goal, in the plane that the goal names."""
-        centre = self._task.goal_point(self._goal)
+    def show_goal(self, goal: Array) -> None:
+        """Draw a ring around a goal ``(g,)``, in the plane that the goal names."""
+        centre = self._task.goal_point(goal)
         if centre is None:
             return
         named = ["xyz".index(n) for n in self._task.goal_space.names if n in ("x", "y", "z")]

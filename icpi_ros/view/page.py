@@ -68,7 +68,7 @@ class RunPage:
         """
         self._subject, self._lock = subject, threading.RLock()
         task, arm = subject.task, subject.arm
-        self._state = BarState(subject.title)
+        self._bar: dict[str, str | bool] = {"line": subject.title, "warning": "", "stopped": False}
         self._trials: list[Trial] = []
         self._made: list[Clip] = []
         self._clips: dict[str, Clip] = {}
@@ -88,12 +88,12 @@ class RunPage:
             server.gui, controls if self._gate.operate else None, task.space
         )
         with server.gui.add_folder("motion", order=1):
-            self._playback = Playback(server.gui, self._place, self._scene.move_object)
+            self._playback = Playback(server.gui, self._place, self._move_object)
         with server.gui.add_folder("cost", order=2):
             self._costs = server.gui.add_html("")
         with server.gui.add_folder("trials", order=3):
             self._table = server.gui.add_html("")
-        self._gate.show(self._state)
+        self._show_bar()
 
     @property
     def link(self) -> str:
@@ -152,17 +152,27 @@ class RunPage:
             self._questions.show(question)
             self._offer()
 
+    def show_goal(self, goal: Array) -> None:
+        """Show the goal ``(g,)`` of the run."""
+        self._scene.show_goal(goal)
+
     def say(self, line: str) -> None:
-        """Show one line in the upper edge."""
-        self._show_state(BarState(line, self._state.stopped))
+        """Show one line in the upper edge, where nothing more urgent stands there."""
+        self._show_bar(line=line)
+
+    def warn(self, line: str) -> None:
+        """Show one line before any other; empty = there is nothing to know."""
+        self._show_bar(warning=line)
 
     def show_stopped(self, stopped: bool) -> None:
         """Show whether the stop is latched."""
-        self._show_state(BarState(self._state.line, stopped))
+        self._show_bar(stopped=stopped)
 
-    def _show_state(self, state: BarState) -> None:
-        self._state = state
-        self._gate.show(state)
+    def _show_bar(self, **changes: str | bool) -> None:
+        with self._lock:
+            self._bar = self._bar | changes
+            line = str(self._bar["warning"] or self._bar["line"])
+            self._gate.show(BarState(line, bool(self._bar["stopped"])))
 
     def _offer(self) -> None:
         """Offer the motions of the trials, and first the one that waits for a person."""
@@ -172,13 +182,20 @@ class RunPage:
         if question is not None and question.theta is not None:
             motion = motion_of(self._subject.task, self._subject.arm, question.theta)
             clips = {PROPOSED: Clip(motion, None)} | clips
-        self._ghost.show(asked or (self._subject.live and bool(clips)))
         self._playback.offer(clips, next(iter(clips), ""))
+        self._ghost.show(asked)
 
     def _place(self, q: Array) -> None:
         """Put the arm that is scrubbed at ``q``: the ghost beside an arm that is shown as it is."""
         ghost = self._subject.live or self._playback.chosen == PROPOSED
         (self._ghost if ghost else self._arm).place(q)
+        if ghost:
+            self._ghost.show(True)
+
+    def _move_object(self, position: Array) -> None:
+        """Put the object where a motion has it; one that is shown as it is stays there."""
+        if not self._subject.live:
+            self._scene.move_object(position)
 
     def _look_at(self, start: Array) -> None:
         """Let pages begin with a look at the arm and the object from the side."""

@@ -148,7 +148,10 @@ class QuestionPanel:
             said.content = _plain_markdown(line)
 
 
-_PLAIN = "white-space:pre-wrap;overflow-wrap:anywhere;padding:0 12px;font-size:12px;margin:6px 0"
+_PLAIN = (
+    "white-space:pre-wrap;overflow-wrap:anywhere;padding:0 12px;font-size:11px;margin:6px 0;"
+    "max-height:300px;overflow-y:auto"
+)
 
 
 def _escaped(text: str) -> str:

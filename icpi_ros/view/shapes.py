@@ -132,16 +132,21 @@ def _form(kind: int, size: Array, turn: Array, at: Array) -> tuple[Array, Faces]
     return vertices @ turn.T + at, faces
 
 
-def pieces(arm: Arm) -> list[tuple[int, Array, Faces]]:
-    """Return the collision geometry of an arm: link, vertices in the link's frame, faces."""
-    return [(piece.link, *capsule(piece)) for piece in arm.collision_geometry]
+def pieces(arm: Arm, skin: float = 0.0) -> list[tuple[int, Array, Faces]]:
+    """Return the collision geometry of an arm: link, vertices in the link's frame, faces.
+
+    Args:
+        arm: to draw.
+        skin: by which every piece is thicker [m].
+    """
+    return [(piece.link, *capsule(piece, skin)) for piece in arm.collision_geometry]
 
 
-def capsule(piece: Capsule) -> tuple[Array, Faces]:
-    """Return vertices and faces of a piece in its link's frame."""
+def capsule(piece: Capsule, skin: float = 0.0) -> tuple[Array, Faces]:
+    """Return vertices and faces of a piece, thicker by ``skin`` [m], in its link's frame."""
     way = piece.end - piece.start
     length = float(np.linalg.norm(way))
-    vertices, faces = _lathe(_half_circle(piece.radius, 0.5 * length))
+    vertices, faces = _lathe(_half_circle(piece.radius + skin, 0.5 * length))
     turn = np.eye(3)
     if length > 1e-9:
         z = way / length
