@@ -20,6 +20,7 @@ from icpi_ros.core.text import error_line, printable
 from icpi_ros.report.operator_request import request_text
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import prefixed
+from icpi_ros.ros.bringup.parent import Parent
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress, RunPage, Subject
 from icpi_ros.view.panels import WaitingQuestion
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from icpi_ros.ros.clients.graph_watch import GraphState, GraphWatch
     from icpi_ros.ros.clients.operator_client import OperatorClient
 
-FIND_LIMIT = 10.0
-"""Longest time for a graph to answer what it moves [s]."""
 PERIOD = 1.0 / 30.0
 """Time between two pictures [s]."""
 QUIET = 2.0
@@ -39,10 +38,17 @@ BY = "a person at the page"
 
 @dataclass(frozen=True)
 class GraphAddress:
-    """Graph to look at: its namespace, and an arm other than its own (empty = its own)."""
+    """Graph to look at.
+
+    Attributes:
+        namespace: of the graph.
+        arm: another arm than its own; empty = its own.
+        wait: longest time for it to answer what it moves [s].
+    """
 
     namespace: str = ""
     arm: str = ""
+    wait: float = 10.0
 
 
 class GraphControls:
@@ -91,7 +97,7 @@ class GraphPage:
         from icpi_ros.ros.clients.operator_client import OperatorClient  # needs ROS
 
         with SubjectClient(graph.namespace) as asked:
-            known = asked.parameters(FIND_LIMIT)
+            known = asked.parameters(graph.wait)
         task = TASKS.get(known.get("task", ""))
         arm = find_arm(graph.arm or known.get("arm") or task.arm)
         joints = prefixed(arm, known.get("joint_prefix", "")).joints
@@ -195,9 +201,11 @@ def show_graph(args: argparse.Namespace) -> None:
         ExecutionFailed: the page could not go on.
     """
     need_ros()
-    with GraphPage(GraphAddress(args.namespace, args.arm or ""), address_of(args)) as shown:
+    starter, graph = Parent(), GraphAddress(args.namespace, args.arm or "", args.wait)
+    with GraphPage(graph, address_of(args)) as shown:
         say_link(shown.page, stops=True)
         print("the graph is shown; Ctrl-C ends the page, not the graph", flush=True)
-        while shown.alive:
+        while shown.alive and not starter.ended:
             time.sleep(0.5)
-    raise ExecutionFailed("the page has ended; the graph goes on")
+    if not starter.ended:
+        raise ExecutionFailed("the page has ended; the graph goes on")

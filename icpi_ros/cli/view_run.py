@@ -85,6 +85,21 @@ class RunView:
             follower.finish()
             page.show_stopped(stop.pressed)
 
+    def of_graph(self, namespace: str) -> None:
+        """Open the page of the graph that carries out the run; its page stays when it ends.
+
+        Raises:
+            UsageError: the page cannot be opened.
+        """
+        if not self._wanted:
+            return
+        from icpi_ros.cli.view_graph import GraphAddress, GraphPage  # needs ROS
+
+        shown = GraphPage(GraphAddress(namespace), address_of(self._args))
+        self._stack.enter_context(shown)
+        self._open = True
+        say_link(shown.page, stops=True)
+
 
 def _say(line: str) -> None:
     print(printable(f"icpi: {line}"), file=sys.stderr, flush=True)

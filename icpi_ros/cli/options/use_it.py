@@ -192,6 +192,13 @@ def view(parser: argparse.ArgumentParser) -> None:
     add_operate(parser)
     add_page(parser)
     add_namespace(parser)
+    parser.add_argument(
+        "--wait",
+        type=number(0.1, 86400.0),
+        default=10.0,
+        metavar="S",
+        help="longest wait for the graph to answer [s]; default: 10",
+    )
     add_arm(parser, "that of the run")
     parser.add_argument(
         "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"

@@ -73,9 +73,12 @@ class Viewer:
         message = {"type": "GuiUpdateMessage", "uuid": uuid, "updates": {"value": value}}
         self._line.send(msgspec.msgpack.encode(message))
 
-    def settle(self):
-        """Wait until all that was sent has been taken, and all that came of it is here."""
-        self._line.ping().wait(LIMIT)
+    def drain(self, quiet):
+        """Take what comes until nothing has come for so long [s]."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                for message in unpacked(self._line.recv(timeout=quiet)):
+                    self._take(message)
 
     def _take(self, message):
         kind, props = message["type"], message.get("props") or {}
