@@ -15,6 +15,7 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 
 if TYPE_CHECKING:
+    from icpi_ros.cli.json_output import JsonOutput
     from icpi_ros.view.page import PageAddress, RunPage
 
 LOOK_EVERY = 1.0
@@ -61,9 +62,17 @@ def need_viser() -> None:
         )
 
 
-def say_link(page: RunPage, stops: bool = False) -> None:
-    """Print where the page is, on stderr: the link is a key, no result."""
-    print(f"icpi: page: {page.link}", file=sys.stderr)
+def say_link(page: RunPage, stops: bool = False, json: JsonOutput | None = None) -> None:
+    """Print where the page is, on stderr: the link is a key, no result.
+
+    Args:
+        page: that is open.
+        stops: there is something to stop.
+        json: where the addresses are written, too.
+    """
+    if json:
+        json.write({"page": page.link, "stop": page.stop_link if stops else None})
+    print(f"icpi: page: {page.link}", file=sys.stderr, flush=True)
     if stops:
         print(f"icpi: STOP alone, without the token: {page.stop_link}", file=sys.stderr, flush=True)
 
@@ -90,7 +99,7 @@ def _show_stored(args: argparse.Namespace) -> None:
         subject = Subject(title, task, arm, task.goal_space.as_vector(config.goal))
         with closing(RunPage(subject, address)) as page:
             page.show_trials(trials, config.budget)
-            say_link(page)
+            say_link(page, json=args.json)
             print(printable(f"run {args.what}: {title}, {record.state}; Ctrl-C ends the page"))
             while True:
                 time.sleep(LOOK_EVERY)
@@ -125,7 +134,7 @@ def _show_bag(args: argparse.Namespace, path: Path) -> None:
     title = f"{found.task.name} with {found.improver or 'an unknown improver'}, {path.name}"
     with closing(RunPage(Subject(title, found.task, arm, found.goal), address)) as page:
         page.show_trials(as_trials(found))
-        say_link(page)
+        say_link(page, json=args.json)
         print(printable(f"run {found.run_id} of bag {path}; Ctrl-C ends the page"), flush=True)
         while True:
             time.sleep(LOOK_EVERY)

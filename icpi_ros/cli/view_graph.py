@@ -203,7 +203,7 @@ def show_graph(args: argparse.Namespace) -> None:
     need_ros()
     starter, graph = Parent(), GraphAddress(args.namespace, args.arm or "", args.wait)
     with GraphPage(graph, address_of(args)) as shown:
-        say_link(shown.page, stops=True)
+        say_link(shown.page, stops=True, json=args.json)
         print("the graph is shown; Ctrl-C ends the page, not the graph", flush=True)
         while shown.alive and not starter.ended:
             time.sleep(0.5)

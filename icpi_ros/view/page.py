@@ -28,7 +28,7 @@ PROPOSED = "proposed"
 
 @dataclass(frozen=True)
 class PageAddress:
-    """Where a page is opened, and whether it may do more than show and stop."""
+    """Address of a page; ``operate``: it may do more than show and stop."""
 
     host: str = LOOPBACK
     port: int = 0

@@ -2,6 +2,7 @@
 
 import builtins
 import importlib.util
+import json
 import threading
 
 import pytest
@@ -59,8 +60,12 @@ def test_a_stored_run_is_shown(tmp_path, once, capsys):
 def test_a_bag_is_shown(tmp_path, once):
     bag = run_bag(tmp_path / "bag", simulate(tmp_path, improver="random", trials=2))
     seen = once(shown)
-    assert main(["view", str(bag)]) == 0
+    file = tmp_path / "page.json"
+    assert main(["view", str(bag), "--json", str(file)]) == 0
     assert "trial 0" in seen[0][1]
+    told = json.loads(file.read_text())
+    assert told["page"].startswith("http://127.0.0.1:")
+    assert told["stop"] is None
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,7 @@ def view(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="longest wait for the graph to answer [s]; default: 10",
     )
+    add_json(parser, "the addresses of the page, once it is open,")
     add_arm(parser, "that of the run")
     parser.add_argument(
         "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
