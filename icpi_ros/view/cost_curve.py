@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 30
 MIN_COST = 1e-6
 """Costs [m] below this are drawn at it: a logarithmic axis has no zero."""
+MAX_SHOWN = 200
+"""Most trials that are drawn, the newest ones."""
 MAX_LABELS = 12
 """Most trials that have their number below the axis."""
 _PREDICTED = "#2b6fd6"
@@ -22,10 +24,12 @@ def cost_curve(trials: Sequence[Trial]) -> str:
     """Return the costs as markup; a bar is the predicted cost with one standard deviation."""
     if not trials:
         return '<p style="padding:0 12px">no trial yet</p>'
+    count = len(trials)
+    trials = trials[-MAX_SHOWN:]
     axes = _Axes(trials)
     parts = [*axes.grid(), *_best(axes, trials)]
-    for i, trial in enumerate(trials):
-        parts += [*_interval(axes, trial), *_point(axes, trial, shade(i, len(trials)))]
+    for i, trial in enumerate(trials, count - len(trials)):
+        parts += [*_interval(axes, trial), *_point(axes, trial, shade(i, count))]
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="cost per trial" '
         'style="width:100%;display:block" font-family="inherit" font-size="11" '

@@ -21,6 +21,8 @@ END_RADIUS = 0.006
 """Radius of the ball at the end of a path [m]."""
 SKIN = 0.0015
 """Growth of an arm that is seen through: where it is at the arm's own place, it is seen at all."""
+MAX_PATHS = 40
+"""Most paths that are drawn, the newest ones."""
 MAX_POINTS = 400
 """Most points of a path that are sent."""
 
@@ -110,14 +112,15 @@ class SceneDrawing:
 
     def show_paths(self, trials: Sequence[Trial]) -> None:
         """Draw the paths of trials, the last one bright."""
-        seen = [(trial, path) for trial in trials if len(path := _path(trial)) > 1]
+        count = len(trials)
+        numbered = list(enumerate(trials))[-MAX_PATHS:]
+        seen = [(i, trial, path) for i, trial in numbered if len(path := _path(trial)) > 1]
         with self._server.atomic():
             for handle in self._paths:
                 handle.remove()
             self._paths = []
-            for i, (trial, path) in enumerate(seen):
-                newest = i + 1 == len(seen)
-                self._paths += self._path(trial.number, path, shade(i, len(seen)), newest)
+            for i, trial, path in seen:
+                self._paths += self._path(trial.number, path, shade(i, count), i + 1 == count)
 
     def _path(self, number: int, path: Array, colour: Colour, newest: bool) -> list[Any]:
         scene = self._server.scene

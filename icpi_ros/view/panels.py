@@ -17,6 +17,8 @@ from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.view.controls import Controls
 
+MAX_ROWS = 100
+"""Most trials in the table, the newest ones."""
 STEPS = 500
 """Places of a slider from one bound to the other."""
 
@@ -50,7 +52,7 @@ def trials_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
             trial.proposal.provenance,
             "; ".join(filter(None, (trial.proposal.fallback_reason, trial.moved_back, trial.note))),
         )
-        for trial in reversed(trials)
+        for trial in reversed(trials[-MAX_ROWS:])
     ]
     head = ("trial", "cost", "predicted", *(p.heading for p in space.parameters), "by", "note")
     markup = table("", head, rows)

@@ -11,12 +11,12 @@ from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
+from icpi_ros.view.cost_curve import cost_curve
 from icpi_ros.view.page import PageAddress, RunPage, Subject, verdict
 from icpi_ros.view.panels import WaitingQuestion
 
 SLIDE = TASKS.get("slide")
 MIDDLE = 0.5 * (SLIDE.space.lower + SLIDE.space.upper)
-FIRST = "the motion of these values"
 
 
 def trial(number, cost, note="", **more):
@@ -96,6 +96,29 @@ def test_costs_and_trials_stand_beside_it(page):
     assert text.count("<circle") == 3
 
 
+def test_a_long_run_shows_its_newest_trials():
+    many = [trial(n, 0.1) for n in range(101)]
+    with opened() as made, Viewer(made.link) as viewer:
+        made.show_trials(many, 1000)
+        viewer.all_of("/paths/100", "/paths/61")
+        viewer.until(lambda v: "<td>100</td>" in v.text() and "<circle" in v.text())
+        assert "/paths/60" not in viewer.nodes
+        assert "<td>0</td>" not in viewer.text()
+        made.show_trials(many[:1])
+        viewer.until(lambda v: "/paths/100" not in v.nodes and "/paths/0" in v.nodes)
+
+
+def test_the_cost_curve_marks_predictions_and_trials_without_a_cost():
+    lost = trial(1, np.nan, status=TrialStatus.UNOBSERVED)
+    markup = cost_curve([trial(0, 0.1), lost, trial(2, 1e-9)])
+    assert markup.count("<circle") == 2
+    assert "trial 1: unobserved" in markup
+    assert markup.count('stroke-width="9"') == 3
+    assert "0.001 mm" in markup
+    assert "100 mm" in markup
+    assert cost_curve([]).startswith("<p")
+
+
 def test_the_upper_edge_has_the_verdict(page):
     with upper_edge(page.link) as news:
         assert news()["line"] == "213 mm to 0.50 mm in 2 adjustments; 3 of 8 trials"
@@ -161,6 +184,7 @@ def test_a_motion_is_approved_edited_or_rejected_under_its_own_id(operated):
         viewer.until(lambda v: "approve by somebody" in v.text())
         page.show_question(WaitingQuestion(12, "and this?", MIDDLE, *narrow))
         viewer.until(lambda v: "and this?" in v.text())
+        viewer.uuid(SLIDE.space.parameters[0].heading)
         slider = viewer.parts[SLIDE.space.parameters[0].heading]
         assert (slider["min"], slider["max"]) == (narrow[0][0], narrow[1][0])
         viewer.set(SLIDE.space.parameters[0].heading, float(narrow[0][0]))
