@@ -143,5 +143,7 @@ def _show_bag(args: argparse.Namespace, path: Path) -> None:
 def _refuse_operate(args: argparse.Namespace, what: str) -> None:
     if args.operate:
         raise UsageError(f"--operate is for a graph that is up: {what} only shows what was")
+    if args.camera:
+        raise UsageError(f"--camera is that of a graph that is up, and {what} is none")
     if args.namespace:
         raise UsageError(f"--namespace is that of a graph that is up, and {what} is none")

@@ -44,11 +44,13 @@ class GraphAddress:
         namespace: of the graph.
         arm: another arm than its own; empty = its own.
         wait: longest time for it to answer what it moves [s].
+        camera: show the camera image with what perception sees in it.
     """
 
     namespace: str = ""
     arm: str = ""
     wait: float = 10.0
+    camera: bool = False
 
 
 class GraphControls:
@@ -104,7 +106,9 @@ class GraphPage:
         self._task, self._units = task, [p.shown_unit for p in task.space.parameters]
         self._ending = threading.Event()
         with ExitStack() as stack:
-            self._watch: GraphWatch = stack.enter_context(GraphWatch(graph.namespace, joints))
+            self._watch: GraphWatch = stack.enter_context(
+                GraphWatch(graph.namespace, joints, graph.camera)
+            )
             operator = stack.enter_context(OperatorClient(graph.namespace))
             title = f"{task.name}, {arm.name}, graph /{graph.namespace.strip('/')}"
             self.page = RunPage(
@@ -159,6 +163,8 @@ class GraphPage:
             page.show_trials(state.trials)
         if shown is None or state.question is not shown.question:
             page.show_question(self._question(state.question))
+        if state.image is not None and (shown is None or state.image is not shown.image):
+            page.show_image(state.image)
         page.show_stopped(state.stopped)
         page.warn(_warning(state))
 
@@ -201,7 +207,7 @@ def show_graph(args: argparse.Namespace) -> None:
         ExecutionFailed: the page could not go on.
     """
     need_ros()
-    starter, graph = Parent(), GraphAddress(args.namespace, args.arm or "", args.wait)
+    starter, graph = Parent(), GraphAddress(args.namespace, args.arm or "", args.wait, args.camera)
     with GraphPage(graph, address_of(args)) as shown:
         say_link(shown.page, stops=True, json=args.json)
         print("the graph is shown; Ctrl-C ends the page, not the graph", flush=True)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import viser
+from numpy.typing import NDArray
 
 from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
@@ -71,6 +73,7 @@ class RunPage:
         self._bar: dict[str, str | bool] = {"line": subject.title, "warning": "", "stopped": False}
         self._trials: list[Trial] = []
         self._made: list[Clip] = []
+        self._image: viser.GuiImageHandle | None = None
         self._clips: dict[str, Clip] = {}
         self._question: WaitingQuestion | None = None
         self._gate = Gate(address.host, address.port, controls, address.operate, subject.title)
@@ -142,6 +145,15 @@ class RunPage:
     def show_object(self, position: Array) -> None:
         """Show the object as it is, ``(3,)`` [m]; NaN = not seen."""
         self._scene.move_object(position)
+
+    def show_image(self, pixels: NDArray[np.uint8]) -> None:
+        """Show an image of the camera, ``(h, w, 3)`` red, green, blue."""
+        with self._lock:
+            if self._image is None:
+                with self._gate.server.gui.add_folder("camera", order=4):
+                    self._image = self._gate.server.gui.add_image(pixels)
+            else:
+                self._image.image = pixels
 
     def show_question(self, question: WaitingQuestion | None) -> None:
         """Show what waits for a person, and its motion as a ghost; None = nothing does."""

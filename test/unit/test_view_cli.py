@@ -73,6 +73,7 @@ def test_a_bag_is_shown(tmp_path, once):
     [
         (["view", "RUN", "--operate"], "--operate is for a graph that is up"),
         (["view", "RUN", "--namespace", "lab"], "--namespace is that of a graph"),
+        (["view", "RUN", "--camera"], "--camera is that of a graph"),
         (["view", "RUN", "--run", "x"], "about bags"),
         (["view", "RUN"], "no run 'RUN'"),
         ([*RUN, "--operate"], "--operate lets the page of --view decide"),

@@ -246,6 +246,14 @@ def test_a_proposed_motion_is_a_ghost_beside_the_arm(operated):
         page.show_question(None)
 
 
+def test_the_camera_image_has_a_panel_once_there_is_one(page):
+    with Viewer(page.link) as viewer:
+        viewer.until(lambda v: "motion" in v.parts)
+        assert "GuiImageMessage" not in viewer.parts
+        page.show_image(np.zeros((4, 6, 3), np.uint8))
+        viewer.until(lambda v: "GuiImageMessage" in v.parts)
+
+
 def test_a_run_without_a_scene_or_a_goal_on_the_table_is_shown():
     from toy_task import TOY
 

@@ -199,6 +199,11 @@ def view(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="longest wait for the graph to answer [s]; default: 10",
     )
+    parser.add_argument(
+        "--camera",
+        action="store_true",
+        help="also the camera image of a graph, with what perception sees in it",
+    )
     add_json(parser, "the addresses of the page, once it is open,")
     add_arm(parser, "that of the run")
     parser.add_argument(

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rcl_interfaces.srv import GetParameters
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool
 
 from icpi_msgs.msg import ObjectState, OperatorRequest
@@ -22,6 +23,7 @@ from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import (
+    CAMERA_DEBUG,
     JOINT_STATES,
     OBJECT_STATE,
     OBJECT_TRAJECTORY,
@@ -50,6 +52,8 @@ class GraphState:
         question: that waits for a person; None = none.
         stopped: the software stop is latched.
         heard: steady time of the last joint state [s]; 0 = never.
+        image: camera image with the tracking drawn into it, ``(h, w, 3)`` red, green, blue; None =
+            none came yet, or it is not looked at.
     """
 
     joints: Array | None = None
@@ -58,6 +62,7 @@ class GraphState:
     question: OperatorRequest | None = None
     stopped: bool = False
     heard: float = 0.0
+    image: NDArray[np.uint8] | None = None
 
 
 class SubjectClient(ClientNode):
@@ -98,8 +103,14 @@ class SubjectClient(ClientNode):
 class GraphWatch(ClientNode):
     """Subscriber of all that a page shows of a graph; a context manager."""
 
-    def __init__(self, namespace: str, joints: Sequence[str]) -> None:
-        """Subscribe; ``joints`` are those of the arm, prefix included."""
+    def __init__(self, namespace: str, joints: Sequence[str], camera: bool = False) -> None:
+        """Subscribe.
+
+        Args:
+            namespace: of the graph.
+            joints: those of the arm, prefix included.
+            camera: look at the camera image, which perception draws for those who look alone.
+        """
         super().__init__("icpi_view", namespace)
         self._joints = tuple(joints)
         self._state = GraphState()
@@ -115,6 +126,8 @@ class GraphWatch(ClientNode):
             (Bool, STOPPED, self._on_stopped, qos.LATCHED),
         ):
             self.node.create_subscription(kind, topic, take, profile)
+        if camera:
+            self.node.create_subscription(Image, CAMERA_DEBUG, self._on_image, latest)
         self.spin()
 
     @property
@@ -171,6 +184,11 @@ class GraphWatch(ClientNode):
 
     def _on_request(self, msg: OperatorRequest) -> None:
         self._now(question=None if msg.kind == OperatorRequest.NONE else msg)
+
+    def _on_image(self, msg: Image) -> None:
+        if msg.encoding == "rgb8" and len(msg.data) == 3 * msg.width * msg.height > 0:
+            pixels = np.frombuffer(bytes(msg.data), np.uint8)
+            self._now(image=pixels.reshape(msg.height, msg.width, 3))
 
     def _on_stopped(self, msg: Bool) -> None:
         self._now(stopped=bool(msg.data))
