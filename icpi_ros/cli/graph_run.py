@@ -52,6 +52,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         client = stack.enter_context(ImproveClient(args.namespace))
         limit = ATTACH_LIMIT if graph is None else START_LIMIT
         client.connect(limit, lambda: _death(graph))
+        plan.view.of_graph(args.namespace)
         calls = Callbacks(
             on_run=lambda run_id, trial: plan.announce(run_id, trial if plan.resume else None),
             on_trial=show,

@@ -27,6 +27,7 @@ from icpi_ros.cli.resuming import (
     stored_config,
     withdraw_mix,
 )
+from icpi_ros.cli.view_run import RunView
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial
@@ -72,7 +73,7 @@ class Plan:
     graph.  ``learn_from``, ``fallback``, ``first``: values of the settings.  ``again``: options
     that carry out a resumed run in the same way.  ``mix``: a new run may learn from a data set of
     another arm.
-    ``begun``: the id of the run, once it has one.
+    ``begun``: the id of the run, once it has one.  ``view``: its page.
     """
 
     task: Task
@@ -96,6 +97,7 @@ class Plan:
     learn_from: str
     fallback: str
     first: str
+    view: RunView
     begun: list[str] = field(default_factory=list)
 
     def announce(self, run_id: str, resumed_from: int | None) -> None:
@@ -121,10 +123,10 @@ def run(args: argparse.Namespace) -> int:
         plan = make_plan(args)
         if plan.task.caution:
             _say(plan.task.caution)
-        run_id = carried_out(args, plan)
+        with plan.view:
+            return report(plan, carried_out(args, plan))
     finally:
         withdraw_mix(args)
-    return report(plan, run_id)
 
 
 def carried_out(args: argparse.Namespace, plan: Plan) -> str:
@@ -152,6 +154,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     Raises:
         UsageError: names the argument, the value and what is allowed.
     """
+    view = RunView(args)
     store = (args.store or default_path()).absolute()
     config = stored_config(args, store)
     if not args.task and not config:
@@ -198,6 +201,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         learn_from=learn_from,
         fallback=args.fallback or find("fallback").default,
         first=config.get("first") or args.first or find("first").default,
+        view=view,
     )
 
 
@@ -332,7 +336,8 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
         plan.announce(improvement.run_id, improvement.resumed_from)
-        run_simulated(improvement, arm, plan.observation, show, plan.world)
+        with plan.view.following(improvement, arm, show) as shown:
+            run_simulated(improvement, arm, plan.observation, shown, plan.world)
         return improvement.run_id
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import WINDOW, read_mapping
+from icpi_ros.cli.view import need_viser
 from icpi_ros.core.errors import UsageError
-from icpi_ros.ros.bringup.description import GRAPHS, with_checklist
+from icpi_ros.ros.bringup.description import GRAPHS, page_command, with_checklist
 from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.ros.bringup.processes import run_graph
 
@@ -40,7 +41,11 @@ def run(args: argparse.Namespace) -> int:
         values[name] = value
     if args.graph == "replay" and values.get("bag") and "task" not in values:
         values["task"] = _recorded_task(values)
-    return run_graph(with_checklist(checked_graph(args.graph, values)))
+    specs = with_checklist(checked_graph(args.graph, values))
+    page = page_command(args.graph, values)
+    if page is not None:
+        need_viser()
+    return run_graph(specs, page)
 
 
 def _recorded_task(values: dict[str, str]) -> str:

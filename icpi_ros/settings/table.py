@@ -98,6 +98,11 @@ ARGUMENTS = (
     ),
     Setting("dry_run", False, "everything but motion", nodes=(EXECUTOR, IMPROVER), graphs=LIVE),
     Setting(
+        "view", "false", "open a live page of the graph, which shows and stops; operate: it also "
+        "approves, see icpi view",
+        choices=("false", "true", "operate"), graphs=ALL,
+    ),
+    Setting(
         "scene", "operator", "who puts the scene back: the service reset_scene, or a person who "
         "confirms it",
         choices=("service", "operator"), nodes=(EXECUTOR,), graphs=LIVE,

@@ -109,7 +109,7 @@ def test_a_mapping_that_does_not_fit_the_bag_is_one_line(tmp_path, mapping, word
 def test_the_command_line_takes_bag_rate_and_folder(tmp_path, monkeypatch):
     started = []
 
-    def run_graph(specs):
+    def run_graph(specs, page=None):
         started.append(specs)
         return 0
 

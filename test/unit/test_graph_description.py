@@ -7,7 +7,7 @@ from careful import CAREFUL
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.arguments import checked
-from icpi_ros.ros.bringup.description import GRAPHS, graph
+from icpi_ros.ros.bringup.description import GRAPHS, graph, page_command
 from icpi_ros.sim.camera_settings import CameraSettings
 
 
@@ -291,3 +291,13 @@ def test_a_dry_run_needs_nobody():
 def test_what_an_improver_may_learn_from_is_an_argument():
     assert by_name()["policy_improver"].parameters["mix"] is False
     assert by_name(mix="true")["policy_improver"].parameters["mix"] is True
+
+
+def test_a_page_beside_a_graph_is_asked_for_by_an_argument():
+    assert page_command("sim", {}) is None
+    shows = page_command("sim", {"view": "true", "namespace": "lab"})
+    assert shows[1:4] == ["-m", "icpi_ros.cli.main", "view"]
+    assert shows[-2:] == ["--namespace", "lab"]
+    assert page_command("real", {"view": "operate"})[-1] == "--operate"
+    with pytest.raises(UsageError, match="argument view = 'yes' is not allowed"):
+        page_command("sim", {"view": "yes"})

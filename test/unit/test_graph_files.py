@@ -32,7 +32,7 @@ UNUSED = ("real", "physics")
 def started(monkeypatch):
     """What `icpi up` would have started."""
     specs = []
-    monkeypatch.setattr("icpi_ros.cli.up.run_graph", lambda nodes: specs.extend(nodes) or 0)
+    monkeypatch.setattr("icpi_ros.cli.up.run_graph", lambda nodes, page: specs.extend(nodes) or 0)
     return specs
 
 

@@ -14,7 +14,7 @@ from icpi_ros.ros.bringup.description import graph
 
 MODULES = {
     "launch": ("LaunchContext", "LaunchDescription", "LaunchDescriptionEntity"),
-    "launch.actions": ("DeclareLaunchArgument", "EmitEvent", "OpaqueFunction"),
+    "launch.actions": ("DeclareLaunchArgument", "EmitEvent", "ExecuteProcess", "OpaqueFunction"),
     "launch.events": ("Shutdown",),
     "launch.substitutions": ("LaunchConfiguration",),
     "launch_ros": (),
@@ -61,6 +61,14 @@ def test_every_node_is_told_whose_end_is_its_own(launch_file, name):
     nodes = launched(launch_file, name)
     assert [node.executable for node in nodes] == [s.executable for s in graph(name, {})]
     assert all(node.additional_env == {parent.VARIABLE: str(os.getpid())} for node in nodes)
+
+
+def test_a_page_is_launched_beside_the_nodes_and_its_end_ends_nothing(launch_file):
+    page, *nodes = launched(launch_file, "real", view="operate", namespace="lab")
+    assert page.cmd[2:4] == ["icpi_ros.cli.main", "view"]
+    assert page.cmd[-3:] == ["--namespace", "lab", "--operate"]
+    assert not hasattr(page, "on_exit")
+    assert len(nodes) == len(graph("real", {}))
 
 
 def test_a_file_may_change_what_launch_was_not_told_and_nothing_else(launch_file, tmp_path):

@@ -57,7 +57,7 @@ def repo(monkeypatch, tmp_path):
     names = [*setup_env.SELF, *setup_env.PACKAGING, "icpi_msgs/msg/A.msg"]
     names += ["benchmarks/pyproject.toml"]
     names += ["test/control_msgs/msg/B.msg"]
-    groups = ("uv", "runtime", "ros", "bench", "local-llm", "weights", "dev")
+    groups = ("uv", "runtime", "ros", "view", "bench", "local-llm", "weights", "dev")
     names += [f"requirements/{group}.txt" for group in groups]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def steps_of(machine):
 
 DEMO = ["environment", "packages", "icpi_msgs", "package"]
 TEST = [
-    *("environment", "packages", "bench", "local-llm", "dev", "benchmarks"),
+    *("environment", "packages", "view", "bench", "local-llm", "dev", "benchmarks"),
     *("icpi_msgs", "control_msgs", "package"),
 ]
 
@@ -140,6 +140,7 @@ def test_a_second_set_up_does_nothing_and_tests_add_their_own(steps_of):
     assert steps_of() == DEMO
     assert steps_of() == []
     assert steps_of("bench") == ["bench", "benchmarks"]
+    assert steps_of("view") == ["view"]
     assert steps_of("local-llm") == ["local-llm", "weights"]
     assert steps_of("test") == ["dev", "control_msgs"]
     assert steps_of("test") == steps_of("bench") == steps_of() == []

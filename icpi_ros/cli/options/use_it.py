@@ -13,6 +13,7 @@ from icpi_ros.cli.arguments import (
     add_graph,
     add_mix,
     add_model,
+    add_namespace,
     add_setting,
     add_store,
     number,
@@ -21,6 +22,7 @@ from icpi_ros.cli.arguments import (
     whole,
 )
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.options.page import add_operate, add_page
 from icpi_ros.settings.table import find
 
 TRIALS: int = find("trials").default
@@ -85,6 +87,11 @@ def run(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "fallback", "default: refuse")
     add_json(parser, "the run")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")
+    parser.add_argument(
+        "--view", action="store_true", help="show the run live, as a page in the browser"
+    )
+    add_page(parser)
+    add_operate(parser)
     add_store(parser)
     add_graph(parser)
 
@@ -167,6 +174,45 @@ def report(parser: argparse.ArgumentParser) -> None:
         "--parquet", type=Path, metavar="FILE", help="write a run's trials as Parquet"
     )
     add_json(parser, "the runs, or what the tables of a benchmark show,")
+    parser.add_argument(
+        "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
+    )
+    parser.add_argument(
+        "--topics", type=Path, metavar="FILE", help="YAML: our topic names to those of the bag"
+    )
+    add_store(parser)
+
+
+def view(parser: argparse.ArgumentParser) -> None:
+    """Add what `icpi view` takes."""
+    parser.epilog = (
+        "The page is open to those who have the link that is printed, which ends with the command. "
+        "STOP alone needs no link."
+    )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="RUN|BAG",
+        help="id of a stored run (see `icpi runs`), which is followed while it is under way, or a "
+        "bag; default: the graph that is up",
+    )
+    add_operate(parser)
+    add_page(parser)
+    add_namespace(parser)
+    parser.add_argument(
+        "--wait",
+        type=number(0.1, 86400.0),
+        default=10.0,
+        metavar="S",
+        help="longest wait for the graph to answer [s]; default: 10",
+    )
+    parser.add_argument(
+        "--camera",
+        action="store_true",
+        help="also the camera image of a graph, with what perception sees in it",
+    )
+    add_json(parser, "the addresses of the page, once it is open,")
+    add_arm(parser, "that of the run")
     parser.add_argument(
         "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
     )

@@ -71,6 +71,8 @@ class NodeSpec:
         return command
 
 
+PAGE_WAIT = 600
+"""Longest time for the nodes to answer the page [s]."""
 SENSORS = ("camera", "publish_pose")
 """Parameters that begin so are only passed on where they are not as usual."""
 
@@ -127,6 +129,25 @@ def with_checklist(specs: Sequence[NodeSpec]) -> list[NodeSpec]:
     if first is None:
         return list(specs)
     return [*specs, NodeSpec("checklist", first.namespace, {}, log_level=first.log_level)]
+
+
+def page_command(name: str, given: Mapping[str, str]) -> list[str] | None:
+    """Return the command of the live page beside a graph, a client of its own; None = no page.
+
+    Args:
+        name: of the graph.
+        given: argument values as for :func:`graph`.
+
+    Raises:
+        UsageError: as :func:`graph`, of an argument.
+    """
+    values = checked(GRAPHS[name], given)
+    if values["view"] == "false":
+        return None
+    words = [sys.executable, "-m", f"{PACKAGE}.cli.main", "view", "--wait", str(PAGE_WAIT)]
+    words += ["--namespace", values["namespace"]] if values["namespace"] else []
+    words += ["--operate"] if values["view"] == "operate" else []
+    return [*words, *plugins.as_options()]
 
 
 def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any]]:

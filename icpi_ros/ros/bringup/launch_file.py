@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from icpi_ros.ros.bringup import parent
-from icpi_ros.ros.bringup.description import GRAPHS, PACKAGE
+from icpi_ros.ros.bringup.description import GRAPHS, PACKAGE, page_command
 from icpi_ros.ros.bringup.files import checked_graph
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
@@ -31,7 +31,11 @@ def launch_description(name: str) -> LaunchDescription:
                 given[argument.name] = LaunchConfiguration(argument.name).perform(context)
 
     def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        page = page_command(name, given)
+        beside = {parent.VARIABLE: str(os.getpid())}
         return [
+            *([ExecuteProcess(cmd=page, additional_env=beside, output="screen")] if page else []),
+        ] + [
             Node(
                 package=PACKAGE,
                 executable=spec.executable,
@@ -43,7 +47,7 @@ def launch_description(name: str) -> LaunchDescription:
                 ],
                 remappings=list(spec.remappings),
                 arguments=["--ros-args", "--log-level", spec.log_level],
-                additional_env={parent.VARIABLE: str(os.getpid())},
+                additional_env=beside,
                 output="screen",
                 on_exit=EmitEvent(event=Shutdown(reason=f"node {spec.name} ended")),
             )

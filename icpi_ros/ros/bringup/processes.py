@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -29,7 +29,7 @@ from icpi_ros.core.resources import share_path
 from icpi_ros.core.text import printable
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.bringup import parent
-from icpi_ros.ros.bringup.description import NodeSpec, graph
+from icpi_ros.ros.bringup.description import NodeSpec, graph, page_command
 from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.ros.bringup.forked import ForkedNode, preload
 from icpi_ros.tasks import TASKS
@@ -80,11 +80,12 @@ def _choose_profiles(env: dict[str, str]) -> None:
         env[PROFILES] = str(share_path("config", "fastdds.xml"))
 
 
-def run_graph(specs: Sequence[NodeSpec]) -> int:
+def run_graph(specs: Sequence[NodeSpec], page: Sequence[str] | None = None) -> int:
     """Run all nodes in the foreground until a signal or until one ends; return the exit code.
 
     0 after SIGINT or SIGTERM when all nodes ended cleanly; otherwise the code of the node that
-    ended first (1 where that was 0 or a signal), named on stderr.
+    ended first (1 where that was 0 or a signal), named on stderr.  ``page``: command of the live
+    page beside them, whose end changes nothing.
     """
     env = {**environment(), parent.VARIABLE: str(os.getpid())}
     _end_with(parent.Parent())
@@ -93,8 +94,26 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
     _load_parts(specs)
     for spec in specs:
         manager.add_process(spec.name, spec.command(), env=env)
-    manager.loop()
+    with _beside(page, env):
+        manager.loop()
     return manager.verdict()
+
+
+@contextlib.contextmanager
+def _beside(command: Sequence[str] | None, env: Mapping[str, str]) -> Iterator[None]:
+    """Run a client of the graph beside it: it ends with the graph, not the graph with it."""
+    if command is None:
+        yield
+        return
+    with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL) as client:
+        try:
+            yield
+        finally:
+            client.send_signal(signal.SIGINT)
+            try:
+                client.wait(KILL_WAIT)
+            except subprocess.TimeoutExpired:
+                client.kill()
 
 
 def _load_parts(specs: Sequence[NodeSpec]) -> None:
@@ -291,7 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not words:
             raise UsageError("which graph? usage: GRAPH [argument:=value ...]")
         given = dict(_pair(word) for word in words[1:])
-        return run_graph(graph(words[0], given))
+        return run_graph(graph(words[0], given), page_command(words[0], given))
     except IcpiError as exc:
         print(f"error: {printable(str(exc))}", file=sys.stderr, flush=True)
         return exc.exit_code

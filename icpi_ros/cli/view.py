@@ -1,0 +1,149 @@
+"""Show a stored run, a bag or the graph that is up, live, as a page in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import closing, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icpi_ros.cli.arguments import opened_store, same_arm
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
+
+if TYPE_CHECKING:
+    from icpi_ros.cli.json_output import JsonOutput
+    from icpi_ros.view.page import PageAddress, RunPage
+
+LOOK_EVERY = 1.0
+"""Time between two looks at a stored run that is under way [s]."""
+BAGS = (".mcap", ".db3")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the page until Ctrl-C; 0 then."""
+    with suppress(KeyboardInterrupt):
+        if not args.what:
+            from icpi_ros.cli.view_graph import show_graph  # needs ROS
+
+            show_graph(args)
+        elif Path(args.what).is_dir() or Path(args.what).suffix in BAGS:
+            _show_bag(args, Path(args.what))
+        else:
+            _show_stored(args)
+    return 0
+
+
+def address_of(args: argparse.Namespace) -> PageAddress:
+    """Return where the page is to be opened.
+
+    Raises:
+        UsageError: viser is not installed.
+    """
+    need_viser()
+    from icpi_ros.view.page import PageAddress  # viser is a quarter of a second
+
+    return PageAddress(args.host, args.port, getattr(args, "operate", False))
+
+
+def need_viser() -> None:
+    """Refuse to go on without viser.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    if find_spec("viser") is None:
+        raise UsageError(
+            "the page needs viser, which is not installed: run `make setup "
+            "SETUP_FLAGS=--with=view`, or `pip install 'icpi_ros[view]'`"
+        )
+
+
+def say_link(page: RunPage, stops: bool = False, json: JsonOutput | None = None) -> None:
+    """Print where the page is, on stderr: the link is a key, no result.
+
+    Args:
+        page: that is open.
+        stops: there is something to stop.
+        json: where the addresses are written, too.
+    """
+    if json:
+        json.write({"page": page.link, "stop": page.stop_link if stops else None})
+    print(f"icpi: page: {page.link}", file=sys.stderr, flush=True)
+    if stops:
+        print(f"icpi: STOP alone, without the token: {page.stop_link}", file=sys.stderr, flush=True)
+
+
+def _show_stored(args: argparse.Namespace) -> None:
+    """Show a stored run; one that is under way is followed."""
+    from icpi_ros.learn.dataset.mixing import ArmId, distinct
+    from icpi_ros.runs.setup import last_execution
+    from icpi_ros.tasks import TASKS
+
+    _refuse_operate(args, "a stored run")
+    if args.run_id or args.topics:
+        raise UsageError(f"--run and --topics are about bags, and {args.what} is none")
+    address = address_of(args)
+    with opened_store(args.store) as store:
+        record, trials = store.run(args.what), store.trials(args.what)
+        known = distinct([ArmId.of_way(last_execution(store, args.what))])
+        config = record.config
+        task = TASKS.get(config.task)
+        arm = same_arm(args.arm, task, known, f"run {args.what}", mix=True)
+        from icpi_ros.view.page import RunPage, Subject
+
+        title = f"{config.task} with {config.improver}"
+        subject = Subject(title, task, arm, task.goal_space.as_vector(config.goal))
+        with closing(RunPage(subject, address)) as page:
+            page.show_trials(trials, config.budget)
+            say_link(page, json=args.json)
+            print(printable(f"run {args.what}: {title}, {record.state}; Ctrl-C ends the page"))
+            while True:
+                time.sleep(LOOK_EVERY)
+                if record.state == "open":
+                    record, found = store.run(args.what), store.trials(args.what)
+                    if len(found) != len(trials) or record.state != "open":
+                        page.show_trials(found, config.budget, play=len(found) > len(trials))
+                        trials = found
+
+
+def _show_bag(args: argparse.Namespace, path: Path) -> None:
+    """Show one run of a bag."""
+    from icpi_ros.bags.parameters import recorded_setup
+    from icpi_ros.bags.trials import read_trials
+    from icpi_ros.cli.bags import open_bag
+    from icpi_ros.evaluate.recorded_runs import group
+    from icpi_ros.learn.dataset.mixing import ArmId, distinct
+    from icpi_ros.report.bag.sections import as_trials
+
+    _refuse_operate(args, "a bag")
+    address = address_of(args)
+    bag = open_bag(path, args.topics)
+    runs = group(read_trials(bag), run_id=args.run_id or None).runs
+    if len(runs) > 1:
+        names = ", ".join(found.run_id for found in runs)
+        raise UsageError(f"the bag has {len(runs)} runs: choose one with --run: {names}")
+    found = runs[0]
+    known = distinct([ArmId.of_way(recorded_setup(bag).way(found.task))])
+    arm = same_arm(args.arm, found.task, known, f"bag {path}", mix=True)
+    from icpi_ros.view.page import RunPage, Subject
+
+    title = f"{found.task.name} with {found.improver or 'an unknown improver'}, {path.name}"
+    with closing(RunPage(Subject(title, found.task, arm, found.goal), address)) as page:
+        page.show_trials(as_trials(found))
+        say_link(page, json=args.json)
+        print(printable(f"run {found.run_id} of bag {path}; Ctrl-C ends the page"), flush=True)
+        while True:
+            time.sleep(LOOK_EVERY)
+
+
+def _refuse_operate(args: argparse.Namespace, what: str) -> None:
+    if args.operate:
+        raise UsageError(f"--operate is for a graph that is up: {what} only shows what was")
+    if args.camera:
+        raise UsageError(f"--camera is that of a graph that is up, and {what} is none")
+    if args.namespace:
+        raise UsageError(f"--namespace is that of a graph that is up, and {what} is none")

@@ -1,0 +1,105 @@
+"""The page of `icpi run --view`: beside a run of this process, or of a graph."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from icpi_ros.cli.view import address_of, need_viser, say_link
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
+from icpi_ros.core.types import Trial
+
+if TYPE_CHECKING:
+    from icpi_ros.robots.base import Arm
+    from icpi_ros.runs.run import Run
+
+
+class RunView:
+    """Page of one `icpi run`; a context manager, which does nothing without ``--view``."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        """Check the options; nothing is opened yet.
+
+        Raises:
+            UsageError: ``--operate`` without a page or a graph, or viser is not installed.
+        """
+        self._args, self._wanted = args, bool(args.view)
+        self._stack = ExitStack()
+        self._open = False
+        if args.operate and not (args.view and not args.in_process):
+            raise UsageError("--operate lets the page of --view decide, in a run through a graph")
+        if self._wanted:
+            need_viser()
+
+    def __enter__(self) -> RunView:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the page; after a run that ended by itself a person at a terminal does."""
+        with self._stack, suppress(KeyboardInterrupt):
+            if self._open and kind is None and sys.stdin.isatty():
+                _say("the page stays open until Ctrl-C")
+                while True:
+                    time.sleep(1.0)
+
+    @contextmanager
+    def following(
+        self, run: Run, arm: Arm, show: Callable[[Trial], None]
+    ) -> Iterator[Callable[[Trial], None]]:
+        """Yield what is to be called after each trial of a run in this process.
+
+        Args:
+            run: to follow; a STOP of the page cancels it.
+            arm: that executes.
+            show: called with each trial, too.
+        """
+        if not self._wanted:
+            yield show
+            return
+        from icpi_ros.view.following import Follower, RunStop  # viser is a quarter of a second
+        from icpi_ros.view.page import RunPage, Subject
+
+        stop = RunStop()
+        title = f"{run.task.name} with {run.config.improver}"
+        page = RunPage(Subject(title, run.task, arm, run.goal), address_of(self._args), stop)
+        self._stack.callback(page.close)
+        self._open = True
+        say_link(page, stops=True)
+        follower = Follower(page, run.config.budget, _say)
+        follower.show(run.trials)
+
+        def shown(trial: Trial) -> None:
+            show(trial)
+            follower.show(run.trials)
+            if stop.pressed and not run.finished:
+                run.cancel("STOP was pressed on the page")
+
+        try:
+            yield shown
+        finally:
+            follower.finish()
+            page.show_stopped(stop.pressed)
+
+    def of_graph(self, namespace: str) -> None:
+        """Open the page of the graph that carries out the run; its page stays when it ends.
+
+        Raises:
+            UsageError: the page cannot be opened.
+        """
+        if not self._wanted:
+            return
+        from icpi_ros.cli.view_graph import GraphAddress, GraphPage  # needs ROS
+
+        shown = GraphPage(GraphAddress(namespace), address_of(self._args))
+        self._stack.enter_context(shown)
+        self._open = True
+        say_link(shown.page, stops=True)
+
+
+def _say(line: str) -> None:
+    print(printable(f"icpi: {line}"), file=sys.stderr, flush=True)

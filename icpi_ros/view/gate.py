@@ -1,0 +1,379 @@
+"""viser behind the page's door: every connection is judged before viser sees it.
+
+viser opens its own port and asks nobody who comes.  While its server is made, the function with
+which it listens is ours: the same handler, behind :class:`~icpi_ros.view.rules.Door`.  If a viser
+does not call it, no page is opened at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import secrets
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from http import HTTPStatus
+from importlib.resources import files
+from types import SimpleNamespace
+from typing import Any
+
+import rich
+import viser
+import viser.infra._infra as listening
+import websockets
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.html import template
+from icpi_ros.core.text import error_line
+from icpi_ros.view.controls import BarState, Controls
+from icpi_ros.view.rules import Door, NotAdmitted, Place
+
+MAX_CONNECTIONS = 64
+"""Most connections at a time; the run's own files need descriptors, too."""
+MAX_STRANGERS = 16
+"""Most sockets without a token at a time."""
+MAX_MESSAGE = 1 << 20
+"""Largest message from a page [bytes]."""
+MAX_HANDSHAKE = 5.0
+"""Longest time for a request to arrive [s]."""
+MAX_WORD = 16
+"""Longest word from the upper edge of a page."""
+NO_STOP = "the stop was not answered: use the emergency stop of the arm"
+_Handler = Callable[[ServerConnection], Awaitable[None]]
+_opening = threading.Lock()
+
+
+class _Server(viser.ViserServer):
+    """viser's server without a way to the outside."""
+
+    def request_share_url(self, verbose: bool = True) -> str | None:
+        """Open no tunnel, whoever asks for one."""
+        return None
+
+
+class Gate:
+    """A viser server that is reached through a door alone.
+
+    Attributes:
+        door: address and token.
+        server: viser's; all that it shows is shown to those with the token.
+    """
+
+    def __init__(
+        self, host: str, port: int, controls: Controls | None, operate: bool, title: str
+    ) -> None:
+        """Open the page.
+
+        Args:
+            host: address to bind.
+            port: to bind; 0 = any that is free.
+            controls: what STOP, reset and decisions go to; None = nothing can be stopped.
+            operate: the page may do more than stop.
+            title: of the page.
+
+        Raises:
+            UsageError: the address cannot be bound.
+            IcpiError: viser does not listen through this door.
+        """
+        self._controls, self._operate, self._title = controls, operate, title
+        self._state = BarState()
+        self._bars: set[ServerConnection] = set()
+        self._strangers = 0
+        self._open = 0
+        self._pressed: Future[str] | None = None
+        self._stopping = ThreadPoolExecutor(1, "stop")  # of its own: nothing else holds up a stop
+        self._resetting = ThreadPoolExecutor(1, "reset")
+        self._socket = _bound(host, port)
+        self.door = Door(host, self._socket.getsockname()[1])
+        with _listening_through(self._listen) as asked, _quiet():
+            self.server = _Server(host=host, port=self.door.port, verbose=False)
+        if not asked:
+            self.close()
+            raise IcpiError(
+                f"viser {viser.__version__} does not listen through the page's door: install "
+                "icpi_ros[view], which names the versions that do"
+            )
+
+    @property
+    def operate(self) -> bool:
+        """True: those with the token may do more than look and stop."""
+        return self._operate and self._controls is not None
+
+    def close(self) -> None:
+        """Close the page and its connections."""
+        with _quiet():
+            self.server.stop()
+        self._socket.close()
+        for pool in (self._stopping, self._resetting):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def show(self, state: BarState) -> None:
+        """Show a state in the upper edge of every page; callable from any thread."""
+        if state == self._state:
+            return
+        self._state = state
+        loop = self.server.get_event_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._tell_bars)
+
+    # --- listening ----------------------------------------------------------------------------
+
+    def _listen(self, handler: _Handler, *_: object, **options: Any) -> Any:
+        """Return what viser awaits to listen: its handler, behind the door."""
+        return serve(
+            functools.partial(self._admitted, handler),
+            sock=self._socket,
+            process_request=functools.partial(self._judge, options["process_request"]),
+            create_connection=functools.partial(_Connection, self),  # type: ignore[arg-type]
+            select_subprotocol=options["select_subprotocol"],
+            max_size=MAX_MESSAGE,
+            open_timeout=MAX_HANDSHAKE,
+            compression=None,
+            logger=_quiet_log(),
+        )
+
+    def _judge(
+        self, page: Callable[..., Response], connection: ServerConnection, request: Request
+    ) -> Response | None:
+        """Return a page or a refusal; None = a socket that may open."""
+        headers = request.headers
+        try:
+            place = self.door.place(
+                request.path, headers.get_all("Host"), headers.get_all("Origin")
+            )
+            upgrade = headers.get("Upgrade", "").lower() == "websocket"
+            if upgrade and place is Place.STOP and self._strangers >= MAX_STRANGERS:
+                raise NotAdmitted(503, "too many pages are open")
+        except NotAdmitted as exc:
+            return _response(exc.status, f"{exc}\n", "text/plain")
+        if upgrade:
+            connection.place = place  # type: ignore[attr-defined]
+            return None
+        if place is Place.SCENE:
+            return _response(200, _client(), "text/html", _scene_policy())
+        return self._own_page(known=place is Place.BAR)
+
+    def _own_page(self, known: bool) -> Response:
+        """Return the page with the upper edge, around viser's where the token is given."""
+        nonce = secrets.token_urlsafe(12)
+        markup = template("view.html").render(
+            title=self._title if known else "STOP",
+            known=known,
+            can_stop=self._controls is not None,
+            can_reset=known and self.operate,
+            nonce=nonce,
+        )
+        inside = "frame-src 'self'; " if known else ""
+        policy = (
+            f"default-src 'none'; connect-src 'self'; img-src data:; {inside}"
+            f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'"
+        )
+        return _response(200, markup, "text/html", policy)
+
+    async def _admitted(self, handler: _Handler, connection: ServerConnection) -> None:
+        place = getattr(connection, "place", None)
+        if place is Place.SCENE:
+            await handler(connection)
+        elif place is Place.BAR:
+            await self._bar(connection)
+        elif place is Place.STOP:
+            self._strangers += 1
+            try:
+                await self._words(connection, known=False)
+            finally:
+                self._strangers -= 1
+
+    # --- the upper edge -----------------------------------------------------------------------
+
+    async def _bar(self, connection: ServerConnection) -> None:
+        self._bars.add(connection)
+        try:
+            await connection.send(self._as_text())
+            await self._words(connection, known=True)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._bars.discard(connection)
+
+    async def _words(self, connection: ServerConnection, known: bool) -> None:
+        """Carry out the words of one page until it is closed."""
+        try:
+            async for word in connection:
+                if word == "stop" and self._controls is not None:
+                    await self._press_stop(connection, known)
+                elif word == "reset" and known and self.operate:
+                    await self._press_reset(connection)
+                else:
+                    await connection.close(1008, "no such word, or not allowed here")
+        except ConnectionClosed:
+            pass
+
+    async def _press_stop(self, connection: ServerConnection, known: bool) -> None:
+        """Stop; presses while one is under way wait for that one."""
+        assert self._controls is not None
+        if self._pressed is None or self._pressed.done():
+            self._pressed = self._stopping.submit(self._controls.stop)
+        try:
+            line = await asyncio.wrap_future(self._pressed)
+        except Exception as exc:
+            line = f"{NO_STOP} ({_line(exc)})" if known else NO_STOP
+            await connection.send(json.dumps({"failed": line}))
+            return
+        await connection.send(json.dumps({"said": line if known else "STOP was pressed"}))
+
+    async def _press_reset(self, connection: ServerConnection) -> None:
+        assert self._controls is not None
+        try:
+            line = await asyncio.wrap_future(self._resetting.submit(self._controls.reset))
+        except Exception as exc:
+            await connection.send(json.dumps({"failed": _line(exc)}))
+            return
+        await connection.send(json.dumps({"said": line}))
+
+    def _tell_bars(self) -> None:
+        websockets.broadcast(self._bars, self._as_text())
+
+    def _as_text(self) -> str:
+        return json.dumps({"line": self._state.line, "stopped": self._state.stopped})
+
+    def admit(self) -> bool:
+        """Count a connection; False = there are too many."""
+        self._open += 1
+        return self._open <= MAX_CONNECTIONS
+
+    def lost(self) -> None:
+        """Count a connection out."""
+        self._open -= 1
+
+
+def _line(error: Exception) -> str:
+    return str(error) if isinstance(error, IcpiError) else error_line(error)
+
+
+class _Connection(ServerConnection):
+    """Connection that a gate counts from its first byte on."""
+
+    def __init__(self, gate: Gate, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._gate = gate
+        self.place: Place | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        admitted = self._gate.admit()
+        super().connection_made(transport)
+        if not admitted:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gate.lost()
+        super().connection_lost(exc)
+
+
+@contextmanager
+def _listening_through(listen: Callable[..., Any]) -> Iterator[list[None]]:
+    """Let a viser server that is made meanwhile listen by ``listen``; yield a mark per call."""
+    asked: list[None] = []
+
+    def ours(*args: Any, **options: Any) -> Any:
+        asked.append(None)
+        return listen(*args, **options)
+
+    module: Any = listening
+    with _opening:
+        theirs = module.websockets
+        server = _Instead(theirs.asyncio.server, serve=ours)
+        module.websockets = _Instead(theirs, asyncio=_Instead(theirs.asyncio, server=server))
+        try:
+            yield asked
+        finally:
+            module.websockets = theirs
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep viser from printing its address, which is none without a token."""
+    console = rich.get_console()
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
+
+
+def _quiet_log() -> logging.Logger:
+    """Log of the connections: what strangers do wrong is no news of ours."""
+    log = logging.getLogger("icpi_ros.view.connections")
+    log.setLevel(logging.CRITICAL + 1)
+    return log
+
+
+class _Instead(SimpleNamespace):
+    """A module in which some names mean something else."""
+
+    def __init__(self, module: Any, **names: Any) -> None:
+        super().__init__(**names)
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_module"], name)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound, not listening.
+
+    Raises:
+        UsageError: it cannot be bound.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(found[0], socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(found[4])
+    except OSError as exc:
+        raise UsageError(
+            f"the page cannot be opened at {host} port {port}: {exc.strerror or exc}; choose "
+            "another with --host and --port (0 = any that is free)"
+        ) from exc
+    return bound
+
+
+@functools.cache
+def _client() -> str:
+    """Page of viser itself, one file with all that it needs."""
+    return files("viser").joinpath("client", "build", "index.html").read_text(encoding="utf-8")
+
+
+def _scene_policy() -> str:
+    """Policy of viser's page: its scripts unpack themselves; nothing comes from elsewhere."""
+    return (
+        "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+        "style-src 'self' 'unsafe-inline'; worker-src blob:; "
+        "connect-src 'self' data: blob:; frame-ancestors 'self'"
+    )
+
+
+def _response(status: int, text: str, kind: str, policy: str = "default-src 'none'") -> Response:
+    body = text.encode()
+    if "frame-ancestors" not in policy:
+        policy += "; frame-ancestors 'none'"
+    headers = websockets.Headers(
+        {
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'",
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+        }
+    )
+    return Response(status, HTTPStatus(status).phrase, headers, body)

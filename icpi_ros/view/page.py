@@ -1,0 +1,236 @@
+"""The page of one run: scene, panels and upper edge together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import viser
+from numpy.typing import NDArray
+
+from icpi_ros.core.types import Array, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
+from icpi_ros.robots.base import Arm
+from icpi_ros.tasks.base import Task
+from icpi_ros.view.colours import ARM, GHOST
+from icpi_ros.view.controls import BarState, Controls
+from icpi_ros.view.cost_curve import cost_curve
+from icpi_ros.view.drawing import ArmDrawing, SceneDrawing
+from icpi_ros.view.gate import Gate
+from icpi_ros.view.panels import QuestionPanel, WaitingQuestion, trials_table
+from icpi_ros.view.playback import Clip, Playback, clip_of, motion_of
+from icpi_ros.view.rules import LOOPBACK
+from icpi_ros.view.shapes import surroundings
+
+PROPOSED = "proposed"
+"""Name of the motion that waits for a person."""
+
+
+@dataclass(frozen=True)
+class PageAddress:
+    """Address of a page; ``operate``: it may do more than show and stop."""
+
+    host: str = LOOPBACK
+    port: int = 0
+    operate: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Subject of a page: title, task, arm, goal ``(g,)``.
+
+    Attributes:
+        live: the joints of the arm itself are shown, and motions beside it as a ghost.
+    """
+
+    title: str
+    task: Task
+    arm: Arm
+    goal: Array
+    live: bool = False
+
+
+class RunPage:
+    """Page of one run, open from its making on; every method may be called from any thread."""
+
+    def __init__(
+        self, subject: Subject, address: PageAddress, controls: Controls | None = None
+    ) -> None:
+        """Open the page.
+
+        Args:
+            subject: what it shows.
+            address: where.
+            controls: what its buttons reach; None = nothing can be stopped.
+
+        Raises:
+            UsageError: the address cannot be bound.
+        """
+        self._subject, self._lock = subject, threading.RLock()
+        task, arm = subject.task, subject.arm
+        self._bar: dict[str, str | bool] = {"line": subject.title, "warning": "", "stopped": False}
+        self._trials: list[Trial] = []
+        self._made: list[Clip] = []
+        self._image: viser.GuiImageHandle | None = None
+        self._clips: dict[str, Clip] = {}
+        self._question: WaitingQuestion | None = None
+        self._gate = Gate(address.host, address.port, controls, address.operate, subject.title)
+        server = self._gate.server
+        server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
+        server.gui.main_panel.dock_right()
+        server.gui.set_panel_label(subject.title)
+        at = surroundings(task, arm)
+        self._look_at(at.start)
+        self._scene = SceneDrawing(server, task, subject.goal, at)
+        self._arm = ArmDrawing(server, "/arm", arm, ARM)
+        self._ghost = ArmDrawing(server, "/ghost", arm, GHOST, 0.45)
+        self._ghost.show(False)
+        self._questions = QuestionPanel(
+            server.gui, controls if self._gate.operate else None, task.space
+        )
+        with server.gui.add_folder("motion", order=1):
+            self._playback = Playback(server.gui, self._place, self._move_object)
+        with server.gui.add_folder("cost", order=2):
+            self._costs = server.gui.add_html("")
+        with server.gui.add_folder("trials", order=3):
+            self._table = server.gui.add_html("")
+        self._show_bar()
+
+    @property
+    def link(self) -> str:
+        """Address that opens the page, with its token."""
+        return self._gate.door.link
+
+    @property
+    def stop_link(self) -> str:
+        """Address of the page with the stop alone."""
+        return self._gate.door.stop_link
+
+    def close(self) -> None:
+        """Close the page."""
+        self._playback.close()
+        self._gate.close()
+
+    def show_trials(self, trials: Sequence[Trial], budget: int = 0, play: bool = False) -> None:
+        """Show the trials of the run so far, by number; ``play``: the newest one moves.
+
+        Args:
+            trials: last attempt of each.
+            budget: number of trials in all; 0 = not known.
+            play: move arm and object as in the newest trial.
+        """
+        task, arm = self._subject.task, self._subject.arm
+        with self._lock:
+            known = {id(trial): clip for trial, clip in zip(self._trials, self._made, strict=True)}
+            self._made = [known.get(id(t)) or clip_of(task, arm, t) for t in trials]
+            self._trials = list(trials)
+            self._clips = {
+                f"trial {trial.number}": clip
+                for trial, clip in zip(reversed(self._trials), reversed(self._made), strict=True)
+            }
+            self._scene.show_paths(self._trials)
+            self._costs.content = cost_curve(self._trials)
+            self._table.content = trials_table(self._trials, task.space)
+            self._offer()
+        self.say(verdict(trials, budget))
+        if play:
+            self._playback.play()
+
+    def show_joints(self, q: Array) -> None:
+        """Show the arm as it is, ``(n,)`` [rad]."""
+        self._arm.place(q)
+
+    def show_object(self, position: Array) -> None:
+        """Show the object as it is, ``(3,)`` [m]; NaN = not seen."""
+        self._scene.move_object(position)
+
+    def show_image(self, pixels: NDArray[np.uint8]) -> None:
+        """Show an image of the camera, ``(h, w, 3)`` red, green, blue."""
+        with self._lock:
+            if self._image is None:
+                with self._gate.server.gui.add_folder("camera", order=4):
+                    self._image = self._gate.server.gui.add_image(pixels)
+            else:
+                self._image.image = pixels
+
+    def show_question(self, question: WaitingQuestion | None) -> None:
+        """Show what waits for a person, and its motion as a ghost; None = nothing does."""
+        with self._lock:
+            if question == self._question:
+                return
+            self._question = question
+            self._questions.show(question)
+            self._offer()
+
+    def show_goal(self, goal: Array) -> None:
+        """Show the goal ``(g,)`` of the run."""
+        self._scene.show_goal(goal)
+
+    def say(self, line: str) -> None:
+        """Show one line in the upper edge, where nothing more urgent stands there."""
+        self._show_bar(line=line)
+
+    def warn(self, line: str) -> None:
+        """Show one line before any other; empty = there is nothing to know."""
+        self._show_bar(warning=line)
+
+    def show_stopped(self, stopped: bool) -> None:
+        """Show whether the stop is latched."""
+        self._show_bar(stopped=stopped)
+
+    def _show_bar(self, **changes: str | bool) -> None:
+        with self._lock:
+            self._bar = self._bar | changes
+            line = str(self._bar["warning"] or self._bar["line"])
+            self._gate.show(BarState(line, bool(self._bar["stopped"])))
+
+    def _offer(self) -> None:
+        """Offer the motions of the trials, and first the one that waits for a person."""
+        clips = dict(self._clips)
+        question = self._question
+        asked = question is not None and question.theta is not None
+        if question is not None and question.theta is not None:
+            motion = motion_of(self._subject.task, self._subject.arm, question.theta)
+            clips = {PROPOSED: Clip(motion, None)} | clips
+        self._playback.offer(clips, next(iter(clips), ""))
+        self._ghost.show(asked)
+
+    def _place(self, q: Array) -> None:
+        """Put the arm that is scrubbed at ``q``: the ghost beside an arm that is shown as it is."""
+        ghost = self._subject.live or self._playback.chosen == PROPOSED
+        (self._ghost if ghost else self._arm).place(q)
+        if ghost:
+            self._ghost.show(True)
+
+    def _move_object(self, position: Array) -> None:
+        """Put the object where a motion has it; one that is shown as it is stays there."""
+        if not self._subject.live:
+            self._scene.move_object(position)
+
+    def _look_at(self, start: Array) -> None:
+        """Let pages begin with a look at the arm and the object from the side."""
+        arm = self._subject.arm
+        points = np.stack([*arm.links(arm.home)[:, :3, 3], arm.tool_pose(arm.home)[0], start])
+        low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
+        middle, size = 0.5 * (low + high), float(np.linalg.norm(high - low))
+        camera = self._gate.server.initial_camera
+        camera.look_at = tuple(middle)
+        camera.position = tuple(middle + max(size, 0.5) * np.array([0.85, -1.0, 0.6]))
+
+
+def verdict(trials: Sequence[Trial], budget: int = 0) -> str:
+    """Return one sentence about the trials so far: ``213 mm to 1.0 mm in 2 adjustments``."""
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    if not done:
+        return "no trial was observed" if trials else "no trial yet"
+    best = min(done, key=lambda trial: trial.cost)
+    first = done[0]
+    count = best.number - first.number
+    of = f" of {budget}" if budget else ""
+    so_far = f"{len(trials)}{of} trial{'s' if max(len(trials), budget) > 1 else ''}"
+    if count <= 0:
+        return f"best {millimetres(best.cost)} in trial {best.number}; {so_far}"
+    steps = "one adjustment" if count == 1 else f"{count} adjustments"
+    return f"{millimetres(first.cost)} to {millimetres(best.cost)} in {steps}; {so_far}"

@@ -1,0 +1,131 @@
+"""Rules of the page's door: which requests come in, and as what.
+
+viser itself lets everybody in, and every page that is open in the same browser can reach loopback.
+So a request must name this host and come from this origin, and everything but STOP lies below a
+path that only the terminal has printed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+LOOPBACK = "127.0.0.1"
+
+
+class Place(StrEnum):
+    """Part of the page that a request may reach."""
+
+    STOP = "stop"
+    """Page and socket with the stop alone; nothing of the run is shown."""
+    BAR = "bar"
+    """Page of a person with the token, and the socket of its upper edge."""
+    SCENE = "scene"
+    """viser's page and socket."""
+
+
+class NotAdmitted(Exception):
+    """A request that does not come in.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        """Keep both; the reason is one line for a person, and holds nothing of the request."""
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Door:
+    """Address of a page and the token that opens it; both end with the process.
+
+    Attributes:
+        host: address that is bound, a name or an IP address.
+        port: that is bound.
+        token: that the link carries.
+    """
+
+    host: str
+    port: int
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+
+    @property
+    def link(self) -> str:
+        """Address that the terminal prints; who has it may look, and operate where that is on."""
+        return f"{self.stop_link}{self.token}/"
+
+    @property
+    def stop_link(self) -> str:
+        """Address of the page with the stop alone."""
+        return f"http://{_in_url(self._shown)}:{self.port}/"
+
+    @property
+    def _shown(self) -> str:
+        return LOOPBACK if _is_any(self.host) else self.host
+
+    def place(self, path: str, hosts: Sequence[str], origins: Sequence[str]) -> Place:
+        """Return what a request reaches.
+
+        Args:
+            path: of the request, with its query.
+            hosts: all its ``Host`` headers.
+            origins: all its ``Origin`` headers; browsers send one with every WebSocket.
+
+        Raises:
+            NotAdmitted: another host or origin, no such place, or a token that is not this one.
+        """
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            raise NotAdmitted(421, "refused: this page is not at that host")
+        if len(origins) > 1 or (origins and origins[0] != f"http://{hosts[0]}"):
+            raise NotAdmitted(403, "refused: another page's request")
+        parts = path.partition("?")[0].strip("/").split("/")
+        if parts in ([""], ["stop"]):
+            return Place.STOP
+        if not hmac.compare_digest(parts[0].encode(), self.token.encode()):
+            raise NotAdmitted(403, "refused: open the link that the terminal printed")
+        if parts[1:] in ([], ["bar"]):
+            return Place.BAR
+        if parts[1:] == ["scene"]:
+            return Place.SCENE
+        raise NotAdmitted(404, "there is no such page")
+
+    def _is_ours(self, host: str) -> bool:
+        """Tell whether a ``Host`` header means this page, whatever a name server says."""
+        try:
+            found = urlsplit(f"//{host}")
+            name, port = found.hostname or "", found.port
+        except ValueError:
+            return False
+        if port != self.port or found.username is not None or found.path or found.query:
+            return False
+        if _is_any(self.host):  # any address of this machine, but no name: names can be rebound
+            return name == "localhost" or _is_address(name)
+        local = self.host == "localhost" or _is_loopback(self.host)
+        return name == self.host.lower() or (local and name in ("localhost", LOOPBACK, "::1"))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(name: str) -> bool:
+    return _is_address(name) and ipaddress.ip_address(name).is_loopback
+
+
+def _is_any(name: str) -> bool:
+    return _is_address(name) and ipaddress.ip_address(name).is_unspecified
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,99 @@
+"""The page of a graph: its questions are answered there, its stop is pressed and released there."""
+
+import threading
+
+import pytest
+from view_client import Viewer, upper_edge
+from websockets.sync.client import connect
+
+from icpi_ros.cli.view_graph import GraphAddress, GraphPage
+from icpi_ros.core.errors import UsageError
+from icpi_ros.ros.clients.improve_client import ImproveClient, ImproveRequest
+from icpi_ros.tasks import TASKS
+from icpi_ros.view.page import PageAddress
+
+from .conftest import HANG, NAMESPACE, RunningGraph
+
+SLIDE = TASKS.get("slide")
+APPROVE, EDIT = "approve this motion", "ask for the motion of these values"
+BACK = "the scene is back, the workspace is empty"
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory, domain):
+    """A simulated graph in which a person approves every motion and puts the scene back."""
+    folder = tmp_path_factory.mktemp("viewed")
+    with RunningGraph(folder, approval="true", scene="operator", max_step="0.5") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shown(graph):
+    with GraphPage(GraphAddress(NAMESPACE), PageAddress(operate=True)) as page:
+        yield page.page
+
+
+class Improvement(threading.Thread):
+    """A run through the graph beside the test."""
+
+    def __init__(self, budget):
+        super().__init__(daemon=True)
+        self.budget, self.result = budget, None
+
+    def run(self):
+        with ImproveClient(NAMESPACE) as client:
+            client.connect(HANG)
+            self.result = client.improve(ImproveRequest("slide", "random", budget=self.budget))
+
+
+def press(viewer, label):
+    """Press until the question is another: in its first second an approval is too early."""
+    viewer.until(lambda v: label in v.parts)
+    pressed = viewer.uuid(label)
+    while viewer.parts.get(label) and viewer.uuid(label) == pressed:
+        viewer.send(pressed, True)
+        viewer.drain(0.3)
+
+
+def test_a_run_is_approved_changed_and_its_scene_confirmed_on_the_page(shown):
+    run = Improvement(budget=1)
+    speed = SLIDE.space.parameters[0].heading
+    with Viewer(shown.link) as viewer, Viewer(shown.link) as other:
+        run.start()
+        viewer.until(lambda v: APPROVE in v.parts)
+        assert viewer.parts["motion"]["options"][0] == "proposed"
+        viewer.set(speed, 1.0)
+        press(viewer, EDIT)
+        viewer.until(lambda v: "changed by a person at the page" in v.text())
+        assert viewer.parts[speed]["value"] == 1.0
+        press(viewer, APPROVE)
+        press(viewer, BACK)
+        for each in (viewer, other):
+            each.until(lambda v: "<circle" in v.text())
+            each.until(lambda v: "/paths/0" in v.nodes)
+        run.join(HANG)
+    assert run.result.error_code == 0
+    assert run.result.best_theta[0] == 1.0
+
+
+def test_stop_needs_no_token_and_a_person_with_the_page_releases_it(shown):
+    with upper_edge(shown.link) as news:
+        assert not news()["stopped"]
+        with connect(f"{shown.stop_link.replace('http', 'ws')}stop", proxy=None) as line:
+            line.send("stop")
+            assert "STOP was pressed" in line.recv(timeout=HANG)
+        while not (state := news())["stopped"]:
+            pass
+        assert state["line"].startswith("STOPPED")
+        with connect(f"{shown.link.replace('http', 'ws')}bar", proxy=None) as line:
+            line.send("reset")
+            while "said" not in (answer := line.recv(timeout=HANG)):
+                pass
+            assert "motions are allowed again" in answer
+        while news()["stopped"]:
+            pass
+
+
+def test_without_a_graph_it_says_where_it_looked(domain):
+    with pytest.raises(UsageError, match="no graph answers in namespace /nowhere"):
+        GraphPage(GraphAddress("nowhere", wait=0.2), PageAddress())

@@ -1,0 +1,160 @@
+"""The commands that open a page: `icpi view` and `icpi run --view`."""
+
+import builtins
+import importlib.util
+import json
+import threading
+
+import pytest
+from run_bag import run_bag, simulate
+from view_client import Viewer, upper_edge
+from websockets.sync.client import connect
+
+from icpi_ros.cli import view, view_run
+from icpi_ros.cli.main import main
+from icpi_ros.runs.store.store import TrialStore
+from icpi_ros.view.following import Follower
+
+RUN = ["run", "--task", "slide", "--in-process", "--improver", "random", "--trials", "2"]
+
+
+def link_in(text):
+    return next(word for word in text.split() if word.startswith("http"))
+
+
+@pytest.fixture
+def once(monkeypatch, capsys):
+    """Let a page be looked at by a function, then end as with Ctrl-C."""
+    seen = []
+
+    def look_with(look):
+        def instead_of_waiting(_):
+            seen.append(look(link_in(capsys.readouterr().err)))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(view.time, "sleep", instead_of_waiting)
+        return seen
+
+    return look_with
+
+
+def shown(link):
+    with Viewer(link) as viewer, upper_edge(link) as news:
+        viewer.until(lambda v: "<circle" in v.text() and "motion" in v.parts)
+        return news()["line"], viewer.parts["motion"]["options"]
+
+
+def test_a_stored_run_is_shown(tmp_path, once, capsys):
+    path = tmp_path / "t.sqlite"
+    assert main([*RUN, "--store", str(path)]) == 0
+    with TrialStore(path) as store:
+        run_id = store.runs()[0].run_id
+    capsys.readouterr()
+    seen = once(shown)
+    assert main(["view", run_id, "--store", str(path)]) == 0
+    line, motions = seen[0]
+    assert "2 of 2 trials" in line
+    assert motions == ["trial 1", "trial 0"]
+
+
+def test_a_bag_is_shown(tmp_path, once):
+    bag = run_bag(tmp_path / "bag", simulate(tmp_path, improver="random", trials=2))
+    seen = once(shown)
+    file = tmp_path / "page.json"
+    assert main(["view", str(bag), "--json", str(file)]) == 0
+    assert "trial 0" in seen[0][1]
+    told = json.loads(file.read_text())
+    assert told["page"].startswith("http://127.0.0.1:")
+    assert told["stop"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["view", "RUN", "--operate"], "--operate is for a graph that is up"),
+        (["view", "RUN", "--namespace", "lab"], "--namespace is that of a graph"),
+        (["view", "RUN", "--camera"], "--camera is that of a graph"),
+        (["view", "RUN", "--run", "x"], "about bags"),
+        (["view", "RUN"], "no run 'RUN'"),
+        ([*RUN, "--operate"], "--operate lets the page of --view decide"),
+        ([*RUN, "--view", "--operate"], "in a run through a graph"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path, capsys, words, text):
+    path = tmp_path / "t.sqlite"
+    TrialStore(path).close()
+    assert main([*words, "--store", str(path)]) == 2
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["view", "RUN"], [*RUN, "--view"]])
+def test_without_viser_it_says_what_to_install(monkeypatch, tmp_path, capsys, words):
+    found, path = importlib.util.find_spec, tmp_path / "t.sqlite"
+    TrialStore(path).close()
+    monkeypatch.setattr(view, "find_spec", lambda name: None if name == "viser" else found(name))
+    assert main([*words, "--store", str(path)]) == 2
+    assert "pip install 'icpi_ros[view]'" in capsys.readouterr().err
+
+
+def test_a_run_is_followed_and_stopped_from_its_page(tmp_path, monkeypatch, capsys):
+    """STOP after the first trial, without the token: the run ends before the second."""
+    pressed = threading.Event()
+    say = builtins.print
+
+    def show(*texts, **more):
+        say(*texts, **more)
+        if not pressed.is_set() and str(texts[0]).startswith("trial 0"):
+            link = link_in(capsys.readouterr().err)
+            root = "/".join(link.split("/")[:3])
+            with connect(f"{root.replace('http', 'ws')}/stop", proxy=None) as line:
+                line.send("stop")
+                line.recv(timeout=60)
+            pressed.set()
+
+    monkeypatch.setattr("icpi_ros.cli.run.print", show, raising=False)
+    path = tmp_path / "t.sqlite"
+    assert main([*RUN, "--view", "--store", str(path)]) == 1
+    with TrialStore(path) as store:
+        record = store.run(store.runs()[0].run_id)
+        assert len(store.trials(record.run_id)) == 1
+    assert (record.state, record.note) == ("cancelled", "STOP was pressed on the page")
+
+
+def test_a_page_that_fails_does_not_end_the_run(tmp_path, monkeypatch, capsys):
+    def broken(*_, **__):
+        raise RuntimeError("no such colour")
+
+    monkeypatch.setattr("icpi_ros.view.page.RunPage.show_trials", broken)
+    assert main([*RUN, "--view", "--store", str(tmp_path / "t.sqlite")]) == 0
+    told = capsys.readouterr().err
+    assert told.count("the page is closed, the run goes on: RuntimeError: no such colour") == 1
+
+
+def test_of_news_that_comes_too_fast_the_latest_is_drawn():
+    drawn, go = [], threading.Event()
+
+    class Page:
+        def show_trials(self, trials, budget, play):
+            go.wait(60)
+            drawn.append(len(trials))
+
+    follower = Follower(Page(), 9, print)
+    for count in range(1, 6):
+        follower.show([None] * count)
+    go.set()
+    follower.finish()
+    assert drawn[-1] == 5
+    assert len(drawn) <= 2
+
+
+def test_the_page_stays_at_a_terminal_until_ctrl_c(tmp_path, monkeypatch, capsys):
+    waited = []
+
+    def interrupted(_):
+        waited.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view_run.sys, "stdin", type("Tty", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr(view_run.time, "sleep", interrupted)
+    assert main([*RUN, "--view", "--store", str(tmp_path / "t.sqlite")]) == 0
+    assert waited == [1]

@@ -1,0 +1,264 @@
+"""The page of a run, as its viewers get it: scene, panels, questions, upper edge."""
+
+import threading
+from contextlib import closing
+
+import numpy as np
+import pytest
+from view_client import LIMIT, Viewer, upper_edge
+
+from icpi_ros.core.errors import ExecutionFailed
+from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.tasks import TASKS
+from icpi_ros.view.cost_curve import cost_curve
+from icpi_ros.view.page import PageAddress, RunPage, Subject, verdict
+from icpi_ros.view.panels import WaitingQuestion
+
+SLIDE = TASKS.get("slide")
+MIDDLE = 0.5 * (SLIDE.space.lower + SLIDE.space.upper)
+
+
+def trial(number, cost, note="", **more):
+    times = np.linspace(0.0, 1.0, 5)
+    ends = np.array([0.6, -0.15 + 0.1 * number, 0.01])
+    path = ObjectTrajectory(times, np.array([0.6, -0.15, 0.01]) + times[:, None] * (ends - 0.1))
+    proposal = Proposal(MIDDLE, "embedded", predicted_cost=0.004, predicted_std=0.001)
+    values = {"status": TrialStatus.DONE, "cost": cost, "trajectory": path, "note": note}
+    return Trial(number, MIDDLE, proposal, **values | more)
+
+
+TRIALS = [trial(0, 0.213), trial(1, 0.0012), trial(2, 0.0005)]
+
+
+class Operator:
+    """Stand-in for a graph: notes decisions, and lets a test wait for them."""
+
+    def __init__(self):
+        self.decided, self.news, self.refusal = [], threading.Semaphore(0), None
+
+    def stop(self):
+        return "stopped"
+
+    def reset(self):
+        return "released"
+
+    def decide(self, request, kind, theta=()):
+        self.decided.append((request, kind, list(theta)))
+        self.news.release()
+        if self.refusal:
+            raise ExecutionFailed(self.refusal)
+        return f"{kind} by somebody"
+
+    def next(self):
+        assert self.news.acquire(timeout=LIMIT)
+        return self.decided[-1]
+
+
+def opened(operator=None, operate=False, live=False):
+    subject = Subject("slide with embedded", SLIDE, UR5E, SLIDE.default_goal, live=live)
+    return closing(RunPage(subject, PageAddress(operate=operate), operator))
+
+
+@pytest.fixture(scope="module")
+def page():
+    with opened() as made:
+        made.show_trials(TRIALS, 8)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def operated():
+    operator = Operator()
+    with opened(operator, operate=True, live=True) as made:
+        yield made, operator
+
+
+def test_arm_scene_goal_and_paths_are_in_the_scene(page):
+    with Viewer(page.link) as viewer:
+        viewer.all_of(
+            *("/arm/link_6", "/object/0", "/scene/0", "/goal", "/paths/0", "/paths/2", "/ends/1")
+        )
+        colours = [bytes(viewer.nodes[f"/ends/{n}"]["props"]["color"]) for n in range(3)]
+        carried = [name for name in viewer.nodes if name.startswith("/arm/") and "piece" in name]
+    assert len(set(colours)) == 3
+    assert sum(colours[2]) > sum(colours[0]), "the newest is bright"
+    assert len(carried) == len(UR5E.collision_geometry)
+
+
+def test_costs_and_trials_stand_beside_it(page):
+    with Viewer(page.link) as viewer:
+        viewer.until(lambda v: "0.50 mm" in v.text() and "<svg" in v.text())
+        text = viewer.text()
+        assert viewer.parts["motion"]["options"] == ["trial 2", "trial 1", "trial 0"]
+    assert text.index("<td>2</td>") < text.index("<td>0</td>")
+    assert "4.00 mm ± 1.00 mm" in text
+    assert text.count("<circle") == 3
+
+
+def test_a_long_run_shows_its_newest_trials():
+    many = [trial(n, 0.1) for n in range(101)]
+    with opened() as made, Viewer(made.link) as viewer:
+        made.show_trials(many, 1000)
+        viewer.all_of("/paths/100", "/paths/61")
+        viewer.until(lambda v: "<td>100</td>" in v.text() and "<circle" in v.text())
+        assert "/paths/60" not in viewer.nodes
+        assert "<tr><td>0</td>" not in viewer.text()
+        made.show_trials(many[:1])
+        viewer.until(lambda v: "/paths/100" not in v.nodes and "/paths/0" in v.nodes)
+
+
+def test_the_cost_curve_marks_predictions_and_trials_without_a_cost():
+    lost = trial(1, np.nan, status=TrialStatus.UNOBSERVED)
+    markup = cost_curve([trial(0, 0.1), lost, trial(2, 1e-9)])
+    assert markup.count("<circle") == 2
+    assert "trial 1: unobserved" in markup
+    assert markup.count('stroke-width="9"') == 3
+    assert "0.001 mm" in markup
+    assert "100 mm" in markup
+    assert cost_curve([]).startswith("<p")
+
+
+def test_the_upper_edge_has_the_verdict(page):
+    with upper_edge(page.link) as news:
+        assert news()["line"] == "213 mm to 0.50 mm in 2 adjustments; 3 of 8 trials"
+
+
+@pytest.mark.parametrize(
+    ("costs", "budget", "line"),
+    [
+        ([], 8, "no trial yet"),
+        ([0.1], 1, "best 100 mm in trial 0; 1 of 1 trial"),
+        ([0.1, 0.2], 0, "best 100 mm in trial 0; 2 trials"),
+        ([0.1, 0.001, 0.5], 3, "100 mm to 1.00 mm in one adjustment; 3 of 3 trials"),
+    ],
+)
+def test_the_verdict_is_one_sentence(costs, budget, line):
+    assert verdict([trial(n, cost) for n, cost in enumerate(costs)], budget) == line
+    lost = trial(0, np.nan, status=TrialStatus.UNOBSERVED)
+    assert verdict([lost]) == "no trial was observed"
+
+
+def test_a_motion_can_be_scrubbed_and_every_viewer_sees_it(page):
+    motion = SLIDE.motion(MIDDLE, UR5E).trajectory
+    half = 0.5 * motion.duration
+    with Viewer(page.link) as viewer, Viewer(page.link) as other:
+        viewer.set("time [s]", half)
+        wanted = UR5E.links(motion.at(half).position)[6, :3, 3]
+        for each in (viewer, other):
+            each.until(lambda v: np.allclose(place(v, "/arm/link_6"), wanted))
+
+
+def place(viewer, name):
+    moved = viewer.moved.get((name, "SetPositionMessage"))
+    return moved["position"] if moved else np.full(3, np.nan)
+
+
+def test_texts_from_models_and_plug_ins_are_no_markup():
+    evil = "<img src=x onerror=alert(1)>"
+    with opened() as made:
+        made.show_trials([trial(0, 0.1, note=evil)])
+        made.show_question(WaitingQuestion(1, f"trial {evil}", MIDDLE))
+        with Viewer(made.link) as viewer:
+            viewer.until(lambda v: v.text().count("onerror") >= 2)
+            assert "<img" not in viewer.text()
+            assert "&lt;img" in viewer.text()
+
+
+def test_a_page_that_does_not_operate_has_nothing_to_press():
+    with opened(Operator()) as made, Viewer(made.link) as viewer:
+        made.show_question(WaitingQuestion(7, "may it move?", MIDDLE))
+        viewer.until(lambda v: "may it move?" in v.text() and "read-only" in v.text())
+        assert "approve this motion" not in viewer.parts
+        assert [n for n, p in viewer.parts.items() if "_hold_callback_freqs" in p] == ["play"]
+
+
+def test_a_motion_is_approved_edited_or_rejected_under_its_own_id(operated):
+    page, operator = operated
+    low, high = SLIDE.space.lower, SLIDE.space.upper
+    narrow = (MIDDLE - 0.1 * (high - low), MIDDLE + 0.1 * (high - low))
+    with Viewer(page.link) as viewer:
+        page.show_question(WaitingQuestion(11, "may it move?", MIDDLE, *narrow))
+        viewer.press("approve this motion")
+        assert operator.next() == (11, "approve", [])
+        viewer.until(lambda v: "approve by somebody" in v.text())
+        page.show_question(WaitingQuestion(12, "and this?", MIDDLE, *narrow))
+        viewer.until(lambda v: "and this?" in v.text())
+        viewer.uuid(SLIDE.space.parameters[0].heading)
+        slider = viewer.parts[SLIDE.space.parameters[0].heading]
+        assert (slider["min"], slider["max"]) == (narrow[0][0], narrow[1][0])
+        viewer.set(SLIDE.space.parameters[0].heading, float(narrow[0][0]))
+        viewer.press("ask for the motion of these values")
+        assert operator.next() == (12, "edit", [narrow[0][0], MIDDLE[1]])
+        viewer.press("reject")
+        assert operator.next() == (12, "reject", [])
+        page.show_question(None)
+
+
+def test_buttons_of_an_earlier_question_reach_nothing(operated):
+    page, operator = operated
+    before = len(operator.decided)
+    with Viewer(page.link) as viewer:
+        page.show_question(WaitingQuestion(21, "the first", MIDDLE))
+        old = viewer.uuid("approve this motion")
+        page.show_question(WaitingQuestion(22, "the second", MIDDLE))
+        viewer.until(lambda v: "the second" in v.text())
+        viewer.send(old, True)
+        viewer.press("reject")
+        assert operator.next() == (22, "reject", [])
+        page.show_question(None)
+    assert len(operator.decided) == before + 1
+
+
+def test_a_scene_is_confirmed_with_a_button_of_its_own(operated):
+    page, operator = operated
+    with Viewer(page.link) as viewer:
+        page.show_question(WaitingQuestion(31, "is the scene back?"))
+        viewer.press("the scene is back, the workspace is empty")
+        assert operator.next() == (31, "clear", [])
+        assert "approve this motion" not in viewer.parts
+        page.show_question(None)
+
+
+def test_a_decision_that_was_not_taken_says_why(operated):
+    page, operator = operated
+    operator.refusal = "request 41 appeared less than 1 s ago"
+    with Viewer(page.link) as viewer:
+        page.show_question(WaitingQuestion(41, "may it move?", MIDDLE))
+        viewer.press("approve this motion")
+        viewer.until(lambda v: "appeared less than 1 s ago" in v.text())
+        page.show_question(None)
+    operator.refusal = None
+
+
+def test_a_proposed_motion_is_a_ghost_beside_the_arm(operated):
+    page, _ = operated
+    motion = SLIDE.motion(MIDDLE, UR5E).trajectory
+    with Viewer(page.link) as viewer:
+        page.show_joints(UR5E.home)
+        page.show_question(WaitingQuestion(51, "may it move?", MIDDLE))
+        viewer.until(lambda v: v.parts.get("motion", {}).get("options") == ["proposed"])
+        begin = UR5E.links(motion.positions[0])[6, :3, 3]
+        viewer.set("time [s]", 0.0)
+        viewer.until(lambda v: np.allclose(place(v, "/ghost/link_6"), begin))
+        home = UR5E.links(UR5E.home)[6, :3, 3]
+        np.testing.assert_allclose(place(viewer, "/arm/link_6"), home, atol=1e-6)
+        page.show_question(None)
+
+
+def test_the_camera_image_has_a_panel_once_there_is_one(page):
+    with Viewer(page.link) as viewer:
+        viewer.until(lambda v: "motion" in v.parts)
+        assert "GuiImageMessage" not in viewer.parts
+        page.show_image(np.zeros((4, 6, 3), np.uint8))
+        viewer.until(lambda v: "GuiImageMessage" in v.parts)
+
+
+def test_a_run_without_a_scene_or_a_goal_on_the_table_is_shown():
+    from toy_task import TOY
+
+    subject = Subject("toy", TOY, UR5E, TOY.default_goal)
+    with closing(RunPage(subject, PageAddress())) as made:
+        made.show_trials([trial(0, 0.1)])
+        with Viewer(made.link) as viewer:
+            viewer.all_of("/scene/0", "/arm/link_6", "/paths/0")
