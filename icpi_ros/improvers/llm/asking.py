@@ -33,6 +33,8 @@ MAX_SEED = 2**31 - 1
 """Largest seed of sampling that all servers take."""
 
 
+MAX_OUTCOME = 5.0
+"""Longest predicted error that is believed, scaled: of the data set 1 is the RMS."""
 MAX_AT_ONCE = 4
 """Questions that are under way at the same time."""
 
@@ -289,7 +291,7 @@ class Asker:
             question.exchange["failed"] = str(completion)
             return None
         try:
-            (error,) = self._read(question, completion, lambda outputs: outputs)
+            (error,) = self._read(question, completion, _believable)
         except CompletionFailed:
             return None
         return Predicted(error, self.stds[0] if self.stds else None)
@@ -319,6 +321,17 @@ class Asker:
                 raise
             # What was asked already is paid for and must be on record: with this trial.
             raise CompletionFailed(str(exc)) from exc
+
+
+def _believable(error: Array) -> Array:
+    """Return a predicted error ``(m,)``, scaled.
+
+    Raises:
+        CompletionFailed: no outcome is so far off.
+    """
+    if not np.all(np.abs(error) <= MAX_OUTCOME):  # NaN is refused, too
+        raise CompletionFailed(f"the predicted error is beyond {MAX_OUTCOME:g} times the usual")
+    return error
 
 
 def _shown(prompt: Prompt) -> dict[str, Any]:
