@@ -3,7 +3,8 @@
 A data set labels the way from a bad trial to its goal, mostly a long one, so that close to the goal
 no label is near.  Two executions under one physics are an example, too: had the second one's
 outcome been the goal, the first would have had the difference of their errors, and would have
-needed the difference of their thetas.  Of 300 labels come some 6,000 such examples of every length.
+needed the difference of their thetas.  Those that are short go beside the labels: 88 to 608 with
+the 300 of a shipped set.
 
 Errors are compared at the scale of the trial's own, once that is small, and no physics gives more
 than two examples, so that what is shown does not all share one deviation.
