@@ -9,9 +9,9 @@ import toy
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
 from icpi_ros.improvers.llm.model import LlmModel
-from icpi_ros.improvers.llm.props import LlmProps
-from icpi_ros.improvers.llm.reflect import LlmReflect
-from icpi_ros.improvers.llm.words import read_theta
+from icpi_ros.improvers.llm.words.asked import read_theta
+from icpi_ros.improvers.llm.words.props import LlmProps
+from icpi_ros.improvers.llm.words.reflect import LlmReflect
 from icpi_ros.llm.client.completer import Completion, Wire
 from icpi_ros.llm.prompt.text import read_prompt
 

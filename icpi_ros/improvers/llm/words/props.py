@@ -14,7 +14,7 @@ from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.llm.asking import Asker
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
-from icpi_ros.improvers.llm.words import read_theta, task_in_words, trials_in_words
+from icpi_ros.improvers.llm.words.asked import read_theta, task_in_words, trials_in_words
 from icpi_ros.improvers.options import fixed, option
 from icpi_ros.llm.client.completer import Message, Prompt, Wire
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.core.types import Outcome, Proposal
 from icpi_ros.improvers.llm.asking import Asker
-from icpi_ros.improvers.llm.props import LlmProps, PropsOptions
-from icpi_ros.improvers.llm.words import path_in_words
+from icpi_ros.improvers.llm.words.asked import path_in_words
+from icpi_ros.improvers.llm.words.props import LlmProps, PropsOptions
 from icpi_ros.improvers.options import option
 from icpi_ros.llm.client.completer import Prompt
 from icpi_ros.llm.client.thinking import UnfinishedThought, after_thoughts

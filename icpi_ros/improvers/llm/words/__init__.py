@@ -1,0 +1,1 @@
+"""Improvers that ask a language model in words."""
