@@ -88,6 +88,7 @@ class Llm(PatternImprover):
         """Return the defaults for a small model; those of a variant's own stay."""
         own = options_of(cls.Options)
         common = options_of(LlmOptions)
+        described = "describe" in own and own["describe"].default
         return {
             name: value
             for name, value in SMALL.items()
@@ -95,7 +96,7 @@ class Llm(PatternImprover):
             and own[name].default == common[name].default
             and (name not in ("samples", "temperature") or cls.fuses)
             # A description tells the units of numbers, which fitted ones do not have.
-            and not (own["describe"].default and name in ("numbers", "digits"))
+            and not (described and name in ("numbers", "digits"))
         }
 
     @classmethod
