@@ -85,6 +85,13 @@ def test_what_ends_a_number_early_or_makes_it_longer_does_not_count():
     assert one(token("+"), token("0"), token("5"), token("1", *others))[0] == pytest.approx(51)
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_an_answer_that_would_end_has_no_number(end):
+    begun = token("+", (end, 0.6), ("x", 0.1))
+    with pytest.raises(NotWeighed, match="only 30 %"):
+        one(begun, token("0"), token("5"), token("1"))
+
+
 def test_what_cannot_be_accepted_does_not_count():
     leads = token("0", ("1", 0.2), ("9", 0.2))
     mean, _ = one(token("+"), leads, token("5"), token("1"), largest=150)

@@ -61,6 +61,14 @@ def test_no_physics_gives_more_than_two(data, pairs):
     assert np.bincount(pairs.draw[rows]).max() <= PER_PHYSICS
 
 
+def test_few_physics_fill_up_what_is_asked_for():
+    few = toy.dataset(draws=2, size=20)
+    scale = Scale.of(few, toy.SPACE, toy.MASK)
+    pairs = PairExamples.of(few, scale, toy.GOAL)
+    found = pairs.nearest(scale.theta(TRIAL.theta), TRIAL.error / scale.rms, 8)
+    assert len(found) == min(8, len(pairs.lines)) == 8
+
+
 def test_close_to_the_goal_short_ways_are_near(data, pairs):
     scale = Scale.of(data, toy.SPACE, toy.MASK)
     theta, error = scale.theta(TRIAL.theta), np.full(2, 0.02)

@@ -72,7 +72,9 @@ def test_turns_are_asked_without_a_format(make, httpserver):
     completion = ask(make(token_limit="max_tokens"), prompt=TURNS, numbers=1)
     assert (completion.wire, completion.format) == (Wire.TURNS, "text")
     ask(make(token_limit="max_tokens", max_tokens=400), prompt=TURNS, numbers=1)
-    short, roomy = (request.json for request, _ in httpserver.log)
+    ask(make(token_limit="max_tokens"), prompt=TURNS, numbers=1, words=50)
+    short, roomy, words = (request.json for request, _ in httpserver.log)
+    assert "stop" not in words  # a critique has lines
     assert set(short) == {"model", "messages", "max_tokens", "stop"}
     assert set(roomy) == {"model", "messages", "max_tokens"}  # a model that thinks writes lines
 
@@ -128,6 +130,12 @@ def test_a_small_model_is_shown_less_and_asked_more_often():
     assert (large.k, large.digits, large.samples, large.temperature) == (20, 4, 1, 0.0)
     assert Llm.chosen({"size": "small", "k": 9}).k == 9
     assert LlmSamples.chosen({"size": "small"}).samples == 8  # its own
+
+
+def test_what_is_asked_for_goes_before_what_suits_a_small_model():
+    described = Llm.chosen({"size": "small", "describe": True})
+    assert (described.k, described.numbers, described.digits) == (8, "fixed", 4)
+    assert Llm.chosen({"size": "small", "features": "raw"}).examples == "labels"
 
 
 def test_a_model_of_this_machine_has_more_time():

@@ -85,6 +85,8 @@ def test_thetas_that_are_read(reply):
         ('{"theta": [[1, 2]]}', "no 2 numbers"),
         (f'{{"theta": {{"{NAMES[0]}": 1}}}}', "no 2 numbers"),
         ("<think>theta: 1, 2", "unfinished thought"),
+        ('theta: 1, 2\n{"theta": [1, 3]}', "several"),
+        ("theta: 0,15", "no 2 numbers"),
     ],
 )
 def test_thetas_that_are_refused(reply, why):

@@ -24,7 +24,7 @@ from icpi_ros.core.registry import REMEDY
 from icpi_ros.core.types import Array
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context, Improver
-from icpi_ros.improvers.llm.options import HOLD
+from icpi_ros.improvers.llm.options import HOLD, ShownOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import options_of, parse_option
 from icpi_ros.learn.dataset.dataset import Dataset
@@ -33,7 +33,7 @@ from icpi_ros.tasks.base import Task
 
 _OPTION = re.compile(r":(?=[a-z_]+=)")
 """Start of an option; the colon of a URL is none."""
-_SHOWN = ("k", "features", "examples")
+_SHOWN = ("k", "features", "examples", "start")
 """Options that say which examples a model is shown."""
 SUBSTITUTE = HOLD
 """In a benchmark, a proposal that a model did not make costs it a trial: no other improver's may
@@ -129,16 +129,16 @@ def with_nulls(labels: Sequence[str], recordings: Recordings | None = None) -> t
 def nulls_of(entrant: Entrant) -> tuple[str, ...]:
     """Return the nulls of an entrant, none if it asks no model.
 
-    A small model that the label names has defaults of its own, which its nulls share.
+    Nulls share what an entrant, or a small model, has other defaults of.
     """
     if not entrant.kind.asks_model:
         return ()
     known = options_of(entrant.kind.Options)
     shown = {key: entrant.options[key] for key in _SHOWN if key in entrant.options}
     with contextlib.suppress(UsageError):  # a wrong option is refused elsewhere
-        chosen = entrant.kind.chosen(entrant.options) if "model" in entrant.options else None
-        for key in _SHOWN if chosen is not None else ():
-            if key in known and getattr(chosen, key) != known[key].default:
+        chosen = entrant.kind.chosen(entrant.options)
+        for key, usual in options_of(ShownOptions).items():
+            if key in known and getattr(chosen, key) != usual.default:
                 shown.setdefault(key, getattr(chosen, key))
     own = [f"{key}={shown[key]}" for key in _SHOWN if key in shown]
     return tuple(":".join([null, *own]) for null in NULLS)

@@ -282,10 +282,11 @@ def _reference(found: ResultBlock, default: str) -> str:
     """Return the default, or the first improver of the run, that is ranked; else it anyway."""
     wanted = list(dict.fromkeys((default, *found.improvers)))
     known = [label for label in wanted if label in found.improvers]
-    return next((label for label in known if _is_ranked(found, label)), known[0])
+    return next((label for label in known if is_ranked(found, label)), known[0])
 
 
-def _is_ranked(found: ResultBlock, label: str) -> bool:
+def is_ranked(found: ResultBlock, label: str) -> bool:
+    """Return whether so many steps of an improver are its own that it may be compared."""
     own = found.own[found.row_of(label), :, 1:]
     return own.size == 0 or float(own.mean()) >= MIN_OWN
 
@@ -313,7 +314,7 @@ def _improver_summary(
         steps_asked=found.own[i, :, 1:].size,
         own_steps=int(found.own[i].sum()),
         own_improved=int(found.own_improved[i].sum()),
-        ranked=_is_ranked(found, found.improvers[i]),
+        ranked=is_ranked(found, found.improvers[i]),
         **named,
     )
 

@@ -10,7 +10,12 @@ import numpy as np
 from icpi_benchmarks.results import MIN_OWN
 from icpi_benchmarks.statistics.intervals import divided, percentile_interval, resampled_means
 from icpi_benchmarks.statistics.model_use import ModelUse
-from icpi_benchmarks.statistics.summaries import IntervalEstimate, TaskSummary, block_ratio
+from icpi_benchmarks.statistics.summaries import (
+    IntervalEstimate,
+    TaskSummary,
+    block_ratio,
+    is_ranked,
+)
 
 
 class Judgement(StrEnum):
@@ -46,7 +51,8 @@ class Verdict:
 def verdicts(found: TaskSummary, trial: int) -> tuple[Verdict, ...]:
     """Return the verdicts after ``trial`` adjustments on all that ask a model, against rivals.
 
-    There is none on a model of whose proposals more than 10 % are not on cassette.
+    There is none on a model that is not ranked, or of whose proposals more than 10 % are not on
+    cassette.
     """
     block = found.block
     if not block.instances:
@@ -54,7 +60,7 @@ def verdicts(found: TaskSummary, trial: int) -> tuple[Verdict, ...]:
     return tuple(
         Verdict(label, rival, block_ratio(block, label, rival, trial, found.seed))
         for label in block.improvers
-        if _is_known(block.use.get(label, ModelUse()))
+        if is_ranked(block, label) and _is_known(block.use.get(label, ModelUse()))
         for rival in found.rivals.get(label, ())
         if rival in block.improvers
     )

@@ -47,6 +47,9 @@ class ShownOptions(IndexedOptions):
         "its executions, near at the scale of the error, at most two of one physics",
         choices=EXAMPLES,
     )
+    start: str = option(
+        "latest", "trial that is adjusted (ICPI: the latest one)", choices=("latest", "best")
+    )
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,6 @@ class PatternOptions(ShownOptions):
         ORDERS[0], "order of the examples: by distance, or by cost, or shuffled", choices=ORDERS
     )
     history: bool = option(False, "show the run's own trials, as hindsight pairs")
-    start: str = option(
-        "latest", "trial that is adjusted (ICPI: the latest one)", choices=("latest", "best")
-    )
     repeats: str = option(
         "refuse", "what becomes of a theta that was tried already", choices=("refuse", "allow")
     )

@@ -80,23 +80,27 @@ class Llm(PatternImprover):
         if Endpoint.of(profile).is_here:
             defaults["deadline"] = LOCAL_DEADLINE
         if (profile.size if given.size == AUTO else given.size) == Size.SMALL:
-            defaults |= cls.small_defaults()
+            defaults |= cls.small_defaults(given)
         return super().chosen(cls.taken(defaults) | dict(options))
 
     @classmethod
-    def small_defaults(cls) -> dict[str, Any]:
-        """Return the defaults for a small model; those of a variant's own stay."""
+    def small_defaults(cls, given: LlmOptions) -> dict[str, Any]:
+        """Return the defaults for a small model; those of a variant's own stay.
+
+        Left out are those that do not go with what was ``given``: a description tells the units of
+        numbers, which fitted ones do not have, and pairs have errors only.
+        """
         own = options_of(cls.Options)
         common = options_of(LlmOptions)
-        described = "describe" in own and own["describe"].default
+        unfit = {"numbers", "digits"} if given.describe else set()
+        unfit |= {"examples"} if given.features != "error" else set()
         return {
             name: value
             for name, value in SMALL.items()
             if name in own
             and own[name].default == common[name].default
             and (name not in ("samples", "temperature") or cls.fuses)
-            # A description tells the units of numbers, which fitted ones do not have.
-            and not (described and name in ("numbers", "digits"))
+            and name not in unfit
         }
 
     @classmethod

@@ -164,7 +164,8 @@ class Endpoint:
         else:
             body["messages"] = list(prompt.messages)
             body |= response_format(reply_format, request.numbers, request.largest)
-            if prompt.wire == Wire.TURNS and profile.token_limit and not profile.max_tokens:
+            tight = profile.token_limit and not profile.max_tokens and not request.words
+            if prompt.wire == Wire.TURNS and tight:
                 body["stop"] = [LINE_END]  # there is no room for thoughts before the numbers
         if n > 1:
             body["n"] = n
@@ -176,7 +177,7 @@ class Endpoint:
         if (profile.seed or bare) and request.seed is not None:
             body["seed"] = request.seed + offset
         if profile.token_limit and not bare:
-            body[profile.token_limit] = profile.max_tokens or limit
+            body[profile.token_limit] = max(profile.max_tokens, request.words) or limit
         if profile.effort and not bare:
             body["reasoning_effort"] = profile.effort
         return body

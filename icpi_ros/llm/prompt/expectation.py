@@ -99,7 +99,9 @@ def _options(
     for token in tokens:
         if begin <= place < end:
             before = joined[begin:place]
-            found.append([(before + text, math.exp(log)) for text, log in token.options])
+            # No text is the end of the answer, and so is a line's end.
+            going_on = [(text, log) for text, log in token.options if text.strip("\r\n")]
+            found.append([(before + text, math.exp(log)) for text, log in going_on])
         place += len(token.text)
     return found
 

@@ -70,14 +70,15 @@ class PairExamples:
         return self.lines.take(self._varied(np.argsort(squares, kind="stable"), k)[::-1])
 
     def _varied(self, order: Indices, k: int) -> Indices:
-        """Return the first ``k`` of ``order`` with at most PER_PHYSICS of one physics."""
-        chosen: list[int] = []
-        count = dict.fromkeys(np.unique(self.draw).tolist(), 0)
-        for index in order.tolist():
-            draw = int(self.draw[index])
-            if count[draw] < PER_PHYSICS:
-                count[draw] += 1
-                chosen.append(index)
-            if len(chosen) == k:
-                break
-        return np.array(chosen, dtype=np.intp)
+        """Return the first ``k`` of ``order`` with at most PER_PHYSICS of one physics.
+
+        Where the data set has too few physics, more of each fill up.
+        """
+        ranks = np.empty(len(order), dtype=np.int64)
+        for draw in np.unique(self.draw):
+            members = np.flatnonzero(self.draw[order] == draw)
+            ranks[members] = np.arange(len(members))
+        rounds = ranks // PER_PHYSICS
+        first = np.flatnonzero(rounds <= np.sort(rounds)[min(k, len(order)) - 1])
+        by_round = first[np.argsort(rounds[first], kind="stable")][:k]
+        return np.asarray(order[np.sort(by_round)])

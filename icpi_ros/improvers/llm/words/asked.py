@@ -95,11 +95,10 @@ def read_theta(reply: str, names: Sequence[str]) -> Array:
         raise CompletionFailed(why) from None
     if len(text) > MAX_REPLY:
         raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
-    answers = [_entries(value, names) for value in find_objects(text).values(ANSWER)]
-    if not answers:
-        answers = [
-            _words(found[1], names) for found in map(_LINE.fullmatch, text.splitlines()) if found
-        ]
+    found = find_objects(text)
+    answers = [_entries(value, names) for value in found.values(ANSWER)]
+    lines = map(_LINE.fullmatch, found.rest.splitlines())
+    answers += [_words(line[1], names) for line in lines if line]
     if not answers:
         raise CompletionFailed(f"the reply holds no theta: {excerpt(reply)!r}")
     if any(answer != answers[0] for answer in answers):
@@ -131,6 +130,8 @@ def _entries(value: Any, names: Sequence[str]) -> list[str]:
 def _words(text: str, names: Sequence[str]) -> list[str]:
     """Return the values of a line: numbers, or ``name = number`` in the order of the names."""
     bare = text.strip()
+    if re.search(r"\d,\d", bare):
+        return []  # 0,15 is one number or two
     if bare[:1] + bare[-1:] in ("[]", "()"):
         bare = bare[1:-1]
     parts = [part.strip() for part in re.split(r"[,;]", bare)]
