@@ -49,7 +49,7 @@ class Llm(PatternImprover):
         Args:
             context: of the run.
             completer: the model; None = as the options say.
-            proposes: False = only :meth:`messages` is wanted.
+            proposes: False = only :meth:`prompt` is wanted.
 
         Raises:
             UsageError: a wrong option, a file that cannot be used, or too few examples.
@@ -139,7 +139,7 @@ class Llm(PatternImprover):
         """Ask within the deadline; whatever comes of it, the questions are in ``details``.
 
         ``details`` gets ``model``, ``spent`` (:class:`icpi_ros.llm.client.budget.Spending`) and
-        ``exchanges``: ``purpose``, ``messages``, ``replies``, ``format``, ``tries``, ``refused``,
+        ``exchanges``: ``purpose``, ``wire``, ``prompt`` or ``messages``, ``replies``, ``format``, ``tries``, ``refused``,
         ``samples`` (replies wanted), ``read`` (those that hold numbers, be they refused),
         ``missing`` (not on cassette).
         """
