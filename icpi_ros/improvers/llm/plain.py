@@ -139,9 +139,9 @@ class Llm(PatternImprover):
         """Ask within the deadline; whatever comes of it, the questions are in ``details``.
 
         ``details`` gets ``model``, ``spent`` (:class:`icpi_ros.llm.client.budget.Spending`) and
-        ``exchanges``: ``purpose``, ``wire``, ``prompt`` or ``messages``, ``replies``, ``format``, ``tries``, ``refused``,
-        ``samples`` (replies wanted), ``read`` (those that hold numbers, be they refused),
-        ``missing`` (not on cassette).
+        ``exchanges``: ``purpose``, ``wire``, ``prompt`` or ``messages``, ``replies``, ``format``,
+        ``tries``, ``refused``, ``samples`` (replies wanted), ``read`` (those that hold numbers, be
+        they refused), ``missing`` (not on cassette).
         """
         asker = Asker(self._completer, self._writers, self.options, self._meter, rng)
         try:
