@@ -1,4 +1,4 @@
-"""Serve the stand-in or a language model as an OpenAI-compatible endpoint on this machine."""
+"""Serve a language model, or a stand-in, as an OpenAI-compatible endpoint on this machine."""
 
 from __future__ import annotations
 

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import BudgetSpent, InvalidValue
 from icpi_ros.llm.client.budget import Budget, Meter, Spending
-from icpi_ros.llm.client.openai_chat import CompletionMeter, OpenAIChat
+from icpi_ros.llm.client.charging import CompletionMeter
+from icpi_ros.llm.client.completer import Prompt, Wire
+from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
 from icpi_ros.llm.client.replies import Reply, Tokens
 from icpi_ros.llm.client.token_count import Tokeniser, count_chat
 
 MESSAGES = [{"role": "system", "content": "abc"}, {"role": "user", "content": "defghi"}]
+ASKED = Prompt(Wire.JSON, tuple(MESSAGES))
 PROMPT = count_chat(MESSAGES)
 PRICED = Profile("m", "m", price=Price(input=1.0, output=10.0, cached_input=0.1))
 counts = st.integers(0, 10**6)
@@ -85,7 +88,7 @@ def test_told_tokens_are_charged():
     account = tab(meter)
     account.begin()
     assert meter.spent.calls == 1, "a call counts from its beginning"
-    account.end(MESSAGES, Reply(("1",), 1, tokens=Tokens(100, 20, 40)), billed=True)
+    account.end(ASKED, Reply(("1",), 1, tokens=Tokens(100, 20, 40)), billed=True)
     spent = meter.spent
     assert (spent.prompt_tokens, spent.completion_tokens, spent.cached_tokens) == (100, 20, 40)
     assert spent.money == pytest.approx((60 * 1.0 + 40 * 0.1 + 20 * 10.0) / 1e6)
@@ -104,7 +107,7 @@ def test_told_tokens_are_charged():
 def test_estimates(reply, billed, expected):
     account = tab()
     account.begin()
-    account.end(MESSAGES, reply, billed)
+    account.end(ASKED, reply, billed)
     spent = account.spent
     assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == expected
     assert spent.money == pytest.approx((expected[0] + 10 * expected[1]) / 1e6)
@@ -123,18 +126,18 @@ def test_estimates_by_kind_of_tokeniser(monkeypatch, kind, url, tokens):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     account = tab(profile=Profile("m", "m", base_url=url, tokeniser=kind))
     account.begin()
-    account.end([], Reply(("1234",), 1), billed=True)
+    account.end(Prompt(Wire.JSON), Reply(("1234",), 1), billed=True)
     assert account.spent.completion_tokens == tokens
 
 
 def test_time_is_counted_once(monkeypatch):
     clock = iter([10.0, 11.0, 11.5, 12.0, 12.0, 15.0])
-    monkeypatch.setattr("icpi_ros.llm.client.openai_chat.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("icpi_ros.llm.client.charging.time.monotonic", lambda: next(clock))
     account = tab()
     account.begin()  # two calls that overlap
     account.begin()
-    account.end(MESSAGES, None, billed=False)
-    account.end(MESSAGES, None, billed=False)
+    account.end(ASKED, None, billed=False)
+    account.end(ASKED, None, billed=False)
     account.close()
     assert account.spent.seconds == pytest.approx(5.0)
 
@@ -153,7 +156,7 @@ def test_unknown_price():
     assert not Profile("m", "m").priced
     account = tab(profile=Profile("m", "m"))
     account.begin()
-    account.end(MESSAGES, None, billed=False)
+    account.end(ASKED, None, billed=False)
     assert math.isnan(account.spent.money)
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.resources import share_path
 from icpi_ros.llm.client import profile
+from icpi_ros.llm.client.completer import Wire
 from icpi_ros.llm.client.formats import FORMATS
-from icpi_ros.llm.client.profile import Price, Profile, find_profile, read_catalogue
+from icpi_ros.llm.client.profile import Price, Profile, Size, find_profile, read_catalogue
 from icpi_ros.llm.client.token_count import Tokeniser
 
 SECRET = "sk-secret-0123456789"
@@ -110,6 +111,8 @@ def test_all_keys(own):
         "formats": ["json_object", "text"],
         "price": {"input": 0, "output": 1},
         "tokeniser": "per-digit",
+        "wire": "turns",
+        "size": "small",
     }
     assert set(entry) == set(profile._readers())
     assert find_profile("m", own({"models": {"m": entry}})) == Profile(
@@ -127,6 +130,8 @@ def test_all_keys(own):
         formats=("json_object", "text"),
         price=Price(0.0, 1.0),
         tokeniser=Tokeniser.PER_DIGIT,
+        wire=Wire.TURNS,
+        size=Size.SMALL,
     )
 
 
@@ -145,7 +150,10 @@ WRONG = [
     ({"seed": 1}, "seed must be true or false"),
     ({"samples": None}, "samples must be true or false"),
     ({"effort": 3}, "effort must be a text"),
-    ({"formats": "text"}, "formats must be a list of one or more of json_schema, json_object"),
+    (
+        {"formats": "text"},
+        "formats must be a list of one or more of grammar, json_schema, json_object",
+    ),
     ({"formats": []}, "formats must be"),
     ({"formats": ["text", "json_object"]}, "in this order"),
     ({"formats": ["text", "text"]}, "formats must be"),
@@ -156,7 +164,9 @@ WRONG = [
     ({"token_limit": {"name": ["max_tokens"], "value": 1}}, "one of max_tokens"),
     ({"token_limit": {"name": "max_tokens", "value": 0}}, "whole number above 0"),
     ({"token_limit": {"name": "max_tokens", "value": True}}, "whole number above 0"),
-    ({"token_limit": {"name": "max_tokens"}}, "token_limit must be a mapping"),
+    ({"token_limit": {"value": 100}}, "token_limit must be a mapping"),
+    ({"wire": "chat"}, "wire must be one of completion, turns, json"),
+    ({"size": ["small"]}, "size must be one of small, large"),
     ({"tokeniser": "digits"}, "tokeniser must be one of per-digit, per-three-digits"),
     ({"tokeniser": ["per-digit"]}, "tokeniser must be one of"),
     ({"price": 3}, "price must be a mapping"),

@@ -256,6 +256,7 @@ CASES = [
     ("bench --dataset cut.parquet", "cut.parquet"),
     ("bench --json /proc/x", "/proc/x", "cannot write"),
     ("bench smi", "smi", "did you mean 'sim'?"),
+    ("bench pack nowhere --into packed", "nowhere", "--record"),
     ("bench sim --threads 1,a", "--threads 1,a", "1 to 256"),
     ("bench sim --tasks slidee", "'slidee'"),
     ("bench graph --real-time-factor -1", "--real-time-factor", "'-1'", "0 to 100"),
