@@ -152,7 +152,7 @@ WRONG = [
     ({"effort": 3}, "effort must be a text"),
     (
         {"formats": "text"},
-        "formats must be a list of one or more of grammar, json_schema, json_object",
+        "must be a list of one or more of grammar, json_schema, json_object",
     ),
     ({"formats": []}, "formats must be"),
     ({"formats": ["text", "json_object"]}, "in this order"),

@@ -86,7 +86,10 @@ def test_prompt_of_a_stored_run_is_what_was_sent(capsys, url, tmp_path):
 
 
 BAD = {
-    "sends no prompt": (["prompt", "--task", "slide", "--improver", "ridge"], "llm, llm-opro"),
+    "sends no prompt": (
+        ["prompt", "--task", "slide", "--improver", "ridge"],
+        "llm, llm-expect, llm-model, llm-opro",
+    ),
     "no run": (["prompt", "--run-id", "none"], "there is no trial store"),
     "not KEY=VALUE": (["run", "--task", "slide", "--option", "digits"], "written KEY=VALUE"),
     "unknown option": (

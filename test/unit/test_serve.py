@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from icpi_ros import __version__
+from icpi_ros.llm.client.completer import Wire
 from icpi_ros.llm.client.token_count import count_chat, count_tokens
 from icpi_ros.llm.prompt.completion import complete
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
@@ -89,7 +90,7 @@ def client(port):
         yield client
 
 
-def messages(seed=0, shared=20, own=4):
+def pattern_of(seed=0, shared=20, own=4):
     rng = np.random.default_rng(seed)
 
     def lines(n):
@@ -98,7 +99,11 @@ def messages(seed=0, shared=20, own=4):
         return PatternLines((inputs[:, :2], inputs[:, 2:]), outputs)
 
     query = rng.uniform(-1, 1, 4)
-    return WRITER.prompt(Pattern(lines(shared), lines(own), (query[:2], query[2:]))).messages
+    return Pattern(lines(shared), lines(own), (query[:2], query[2:]))
+
+
+def messages(seed=0, shared=20, own=4):
+    return WRITER.prompt(pattern_of(seed, shared, own)).messages
 
 
 def ask(client, chat=None, **extra):
@@ -349,9 +354,9 @@ def test_requests_side_by_side_get_their_own_answers(client):
         assert json.loads(texts(reply)[0]) == {"output": expected(chat)}
 
 
-def lines_of(chat):
-    """The lines of a chat's prompt without headings: examples, then the query."""
-    return [line for line in chat[1]["content"].splitlines() if "->" in line]
+def bare_lines():
+    """The lines of a prompt alone: examples, then the query."""
+    return PromptWriter(Wire.COMPLETION).prompt(pattern_of()).text.splitlines()
 
 
 def completed(client, prompt, **extra):
@@ -361,7 +366,7 @@ def completed(client, prompt, **extra):
 
 
 def test_raw_lines_are_completed_as_the_prompt_writes_numbers(client):
-    lines = lines_of(messages())
+    lines = bare_lines()
     reply = completed(client, "\n".join(lines), stop=["\n"], n=2)
     chat = [{"role": "user", "content": "\n".join(lines)}]
     assert [choice.text for choice in reply.choices] == [f" {texts(ask(client, chat))[0]}"] * 2
@@ -372,7 +377,7 @@ def test_raw_lines_are_completed_as_the_prompt_writes_numbers(client):
 
 
 def test_raw_lines_take_temperature_seed_limit_and_stop(client):
-    prompt = "\n".join(lines_of(messages()))
+    prompt = "\n".join(bare_lines())
     drawn = [c.text for c in completed(client, prompt, n=4, temperature=1, seed=5).choices]
     assert len(set(drawn)) == 4
     again = completed(client, prompt, n=4, temperature=1, seed=5)
@@ -387,7 +392,7 @@ def test_raw_lines_take_temperature_seed_limit_and_stop(client):
 
 @pytest.mark.parametrize("arrow", ["", " ->"])
 def test_examples_as_turns_are_completed_as_in_one_message(client, arrow):
-    *examples, query = lines_of(messages())
+    *examples, query = bare_lines()
     turns = [{"role": "system", "content": "Complete the sequence."}]
     for line in examples:
         left, _, right = line.partition(" ->")
