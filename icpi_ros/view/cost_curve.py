@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from icpi_ros.core.html import template
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.view.colours import shade
@@ -22,18 +23,23 @@ _PREDICTED = "#2b6fd6"
 
 def cost_curve(trials: Sequence[Trial]) -> str:
     """Return the costs as markup; a bar is the predicted cost with one standard deviation."""
-    if not trials:
-        return '<p style="padding:0 12px">no trial yet</p>'
     count = len(trials)
     trials = trials[-MAX_SHOWN:]
     axes = _Axes(trials)
-    parts = [*axes.grid(), *_best(axes, trials)]
-    for i, trial in enumerate(trials, count - len(trials)):
-        parts += [*_interval(axes, trial), *_point(axes, trial, shade(i, count))]
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="cost per trial" '
-        'style="width:100%;display:block" font-family="inherit" font-size="11" '
-        f'fill="currentColor">{"".join(parts)}</svg>'
+    first = count - len(trials)
+    shown = list(enumerate(trials, first))
+    return template("cost_curve.svg").render(
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        predicted=_PREDICTED,
+        levels=axes.levels(),
+        numbers=axes.numbers(),
+        best=_best(axes, trials),
+        intervals=[found for _, trial in shown for found in _interval(axes, trial)],
+        points=[_point(axes, trial, shade(i, count)) for i, trial in shown if _is_done(trial)],
+        failed=[_failure(axes, trial) for _, trial in shown if _has_failed(trial)],
     )
 
 
@@ -45,33 +51,35 @@ class _Axes:
         values = [value for trial in trials for value in _drawn(trial)]
         self._low = math.floor(math.log10(min(values, default=1e-3)))
         self._high = max(math.ceil(math.log10(max(values, default=1e-1))), self._low + 1)
-        self._span = max(self._numbers[-1] - self._numbers[0], 1)
+        self._span = max(self._numbers[-1] - self._numbers[0], 1) if self._numbers else 1
 
     def x(self, number: int) -> float:
         """Return where a trial stands."""
         inner = WIDTH - LEFT - RIGHT - 20
-        return LEFT + 10 + inner * (number - self._numbers[0]) / self._span
+        return round(LEFT + 10 + inner * (number - self._numbers[0]) / self._span, 1)
 
     def y(self, cost: float) -> float:
         """Return where a cost [m] stands."""
         share = (math.log10(max(cost, MIN_COST)) - self._low) / (self._high - self._low)
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(share, 0.0), 1.0)
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(share, 0.0), 1.0), 1)
 
-    def grid(self) -> Iterator[str]:
-        """Yield a line and a label per power of ten, and the numbers of the trials."""
-        for power in range(self._low, self._high + 1):
-            y, label = self.y(10.0**power), f"{10.0 ** (power + 3):g} mm"
-            yield (
-                f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="currentColor" '
-                f'stroke-opacity=".2"/><text x="{LEFT - 4}" y="{y + 4:.1f}" '
-                f'text-anchor="end">{label}</text>'
-            )
-        every = -(-len(self._numbers) // MAX_LABELS)
-        for number in self._numbers[::every]:
-            yield (
-                f'<text x="{self.x(number):.1f}" y="{HEIGHT - BOTTOM + 16}" '
-                f'text-anchor="middle">{number}</text>'
-            )
+    def levels(self) -> list[tuple[float, str]]:
+        """Return place and label of every power of ten."""
+        powers = range(self._low, self._high + 1)
+        return [(self.y(10.0**power), f"{10.0 ** (power + 3):g} mm") for power in powers]
+
+    def numbers(self) -> list[tuple[float, int]]:
+        """Return place and number of the trials that have theirs below the axis."""
+        every = -(-len(self._numbers) // MAX_LABELS) or 1
+        return [(self.x(number), number) for number in self._numbers[::every]]
+
+
+def _is_done(trial: Trial) -> bool:
+    return trial.status is TrialStatus.DONE
+
+
+def _has_failed(trial: Trial) -> bool:
+    return trial.status not in (TrialStatus.DONE, TrialStatus.RUNNING)
 
 
 def _drawn(trial: Trial) -> list[float]:
@@ -82,43 +90,36 @@ def _drawn(trial: Trial) -> list[float]:
     return [max(value, MIN_COST) for value in values if math.isfinite(value)]
 
 
-def _best(axes: _Axes, trials: Sequence[Trial]) -> Iterator[str]:
-    """Yield the lowest cost so far, as steps."""
-    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+def _best(axes: _Axes, trials: Sequence[Trial]) -> str:
+    """Return the path of the lowest cost so far, as steps; empty if no trial is done."""
     best, steps = math.inf, ""
-    for trial in done:
+    for trial in filter(_is_done, trials):
         best = min(best, trial.cost)
-        x, y = f"{axes.x(trial.number):.1f}", f"{axes.y(best):.1f}"
+        x, y = axes.x(trial.number), axes.y(best)
         steps += f"H{x}V{y}" if steps else f"M{x} {y}"
-    if steps:
-        yield f'<path d="{steps}" fill="none" stroke="currentColor" stroke-opacity=".5"/>'
+    return steps
 
 
-def _interval(axes: _Axes, trial: Trial) -> Iterator[str]:
+def _interval(axes: _Axes, trial: Trial) -> list[tuple[float, float, float, float]]:
+    """Return x, lower end, middle and upper end of a prediction, if there is one."""
     predicted, std = trial.proposal.predicted_cost, trial.proposal.predicted_std
     if not math.isfinite(predicted):
-        return
+        return []
     std = std if math.isfinite(std) else 0.0
-    x, low, high = axes.x(trial.number), axes.y(predicted - std), axes.y(predicted + std)
-    yield (
-        f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{_PREDICTED}" stroke-width="9" '
-        f'stroke-opacity=".3"/><path d="M{x - 7:.1f} {axes.y(predicted):.1f}h14" '
-        f'stroke="{_PREDICTED}" stroke-width="2"/>'
-    )
+    ends = (axes.y(predicted - std), axes.y(predicted), axes.y(predicted + std))
+    return [(axes.x(trial.number), *ends)]
 
 
-def _point(axes: _Axes, trial: Trial, colour: tuple[int, int, int]) -> Iterator[str]:
-    x = axes.x(trial.number)
-    if trial.status is TrialStatus.DONE:
-        fill = "#{:02x}{:02x}{:02x}".format(*colour)
-        yield (
-            f'<circle cx="{x:.1f}" cy="{axes.y(trial.cost):.1f}" r="4.5" fill="{fill}" '
-            f'stroke="currentColor" stroke-width=".7"><title>trial {trial.number}: '
-            f"{millimetres(trial.cost)}</title></circle>"
-        )
-    elif trial.status is not TrialStatus.RUNNING:
-        y = HEIGHT - BOTTOM - 6
-        yield (
-            f'<path d="M{x - 4:.1f} {y - 4}l8 8m0-8l-8 8" stroke="#c02010" stroke-width="2">'
-            f"<title>trial {trial.number}: {trial.status.value}</title></path>"
-        )
+def _point(
+    axes: _Axes, trial: Trial, colour: tuple[int, int, int]
+) -> tuple[float, float, str, str]:
+    """Return x, y, colour and title of a trial that is done."""
+    fill = "#{:02x}{:02x}{:02x}".format(*colour)
+    title = f"trial {trial.number}: {millimetres(trial.cost)}"
+    return axes.x(trial.number), axes.y(trial.cost), fill, title
+
+
+def _failure(axes: _Axes, trial: Trial) -> tuple[float, float, str]:
+    """Return x, y and title of a trial without a cost."""
+    title = f"trial {trial.number}: {trial.status.value}"
+    return axes.x(trial.number), float(HEIGHT - BOTTOM - 6), title
