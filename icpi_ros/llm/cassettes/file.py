@@ -207,6 +207,7 @@ def _is_complete(entry: dict[str, Any]) -> bool:
         if "texts" in entry
         else {"error": str, "line": str}
     )
+    kinds |= {"tries": list} if "tries" in entry else {}
     fitting = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
     fitting = fitting and entry.get("wire", Wire.JSON) in WIRES
     fitting = fitting and _are_texts(entry) and _are_numbers(entry["spent"])
@@ -214,9 +215,8 @@ def _is_complete(entry: dict[str, Any]) -> bool:
 
 
 def _are_texts(entry: dict[str, Any]) -> bool:
-    if "texts" not in entry:
-        return True
-    return bool(entry["texts"]) and all(isinstance(t, str) for t in entry["texts"] + entry["tries"])
+    texts = entry.get("texts", []) + entry.get("tries", [])
+    return all(isinstance(t, str) for t in texts) and entry.get("texts") != []
 
 
 def _are_tokens(tokens: Any) -> bool:

@@ -11,10 +11,10 @@ import math
 import time
 from collections.abc import Mapping
 
-from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, InvalidValue
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, InvalidValue
 from icpi_ros.core.redact import redact_texts, watch
 from icpi_ros.llm.client.bodies import Unreadable
-from icpi_ros.llm.client.budget import Meter
+from icpi_ros.llm.client.budget import Meter, failure_details
 from icpi_ros.llm.client.charging import CompletionMeter
 from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Token, Wire
 from icpi_ros.llm.client.connections import connections
@@ -89,7 +89,9 @@ class OpenAIChat:
             return outcome
         raise outcome
 
-    def _outcome(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
+    def _outcome(
+        self, request: CompletionRequest, until: float
+    ) -> Completion | CompletionFailed | BudgetSpent:
         start = time.monotonic()
         try:
             return connections().run(self._exchange(request, until), until)
@@ -98,7 +100,9 @@ class OpenAIChat:
             way = self._endpoint.addressee.way
             return CompletionFailed(f"no answer from {way} within {seconds:.1f} s: {SLOW_REMEDY}")
 
-    async def _exchange(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
+    async def _exchange(
+        self, request: CompletionRequest, until: float
+    ) -> Completion | CompletionFailed | BudgetSpent:
         meter = CompletionMeter(self.meter, self.profile)
         return await Exchange(self._endpoint, request, until, meter).run()
 
@@ -120,9 +124,9 @@ class Exchange:
         self._model = endpoint.profile.model
         self._format = ReplyFormat.TEXT
         self._tries: list[str] = []
-        self._stop: IcpiError | None = None
+        self._stop: CompletionFailed | BudgetSpent | None = None
 
-    async def run(self) -> Completion | IcpiError:
+    async def run(self) -> Completion | CompletionFailed | BudgetSpent:
         """Return the completion or why there is none.
 
         The error is returned, not raised: the frames of its traceback would hold the key.
@@ -141,7 +145,8 @@ class Exchange:
             self._stop = CompletionFailed(str(exc))
         except Exception as exc:  # nothing of it but its type: it may hold the key
             self._stop = CompletionFailed(f"the client failed with {type(exc).__name__}")
-        self._meter.close()
+        finally:  # cancelled or not
+            self._meter.close()
         return self._result()
 
     def _too_late(self) -> str:
@@ -149,10 +154,12 @@ class Exchange:
         why = f"no answer from {self._endpoint.addressee.way} within {self._allowed:.1f} s{last}"
         return f"{why}: {SLOW_REMEDY}"
 
-    def _result(self) -> Completion | IcpiError:
+    def _result(self) -> Completion | CompletionFailed | BudgetSpent:
         texts = tuple(text for _, some in sorted(self._texts.items()) for text in some)
         if not texts:
-            return self._stop or CompletionFailed(self._tries[-1])
+            failure = self._stop or CompletionFailed(self._tries[-1])
+            failure.details = failure_details(self._meter.spent, self._tries)
+            return failure
         end = [str(self._stop)] if self._stop and str(self._stop) not in self._tries else []
         model, *clean = redact_texts([self._model, *texts])
         told = [some for _, each in sorted(self._tokens.items()) for some in each]
