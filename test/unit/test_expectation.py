@@ -10,6 +10,7 @@ import pytest
 import toy
 from werkzeug import Response
 
+from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.improvers.llm.expect import LlmExpect
 from icpi_ros.llm.cassettes.cassette import (
     Cassette,
@@ -195,6 +196,7 @@ class Server:
 
     def __init__(self, server, told, refusal=0):
         self.told, self.refusal, self.bodies = told, refusal, []
+        self.text, self.refused = "+051", {}
         server.clear()
         for path in ("/v1/completions", "/v1/chat/completions"):
             server.expect_request(path).respond_with_handler(self)
@@ -202,19 +204,23 @@ class Server:
 
     def __call__(self, request):
         self.bodies.append(request.json)
+        if status := self.refused.get(request.path):
+            return Response("no", status=status)
         if self.refusal and "logprobs" in request.json:
             return Response("no", status=self.refusal)
         choice = {"index": 0, "finish_reason": "stop"}
         if "logprobs" in request.json:
             choice["logprobs"] = self.told
-        choice |= {"text": "+051"} if "prompt" in request.json else {"message": {"content": "+051"}}
+        bare = "prompt" in request.json
+        choice |= {"text": self.text} if bare else {"message": {"content": self.text}}
         body = http_models.body("", choices=[choice])
         return Response(json.dumps(body), content_type="application/json")
 
 
 def ask(server, request=BARE):
     chat = OpenAIChat(Profile("toy", "toy", base_url=server.url, needs_key=False), Meter())
-    return http_models.ask(chat, **{f: getattr(request, f) for f in ("prompt", "logprobs")})
+    asked = ("prompt", "logprobs", "otherwise")
+    return http_models.ask(chat, **{name: getattr(request, name) for name in asked})
 
 
 @pytest.fixture(autouse=True)
@@ -259,6 +265,24 @@ def test_a_server_that_refuses_it_is_asked_once(httpserver, status):
     ask(server)
     asked = ["logprobs" in body for body in server.bodies]
     assert asked == [True] * (1 + (status == 500)) + [False, False]
+
+
+def test_a_reply_without_text_says_nothing_of_probabilities(httpserver):
+    server = Server(httpserver, LISTED)
+    server.text = ""
+    with pytest.raises(CompletionFailed, match="without text"):
+        ask(server)
+    server.text = "+051"
+    assert ask(server).tokens == (TOLD,)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_path_that_is_refused_says_nothing_of_probabilities_on_another(httpserver, status):
+    server = Server(httpserver, LISTED)
+    server.refused = {"/v1/completions": status}
+    chat = Prompt(Wire.TURNS, tuple(http_models.MESSAGES))
+    for _ in range(2):
+        assert ask(server, replace(BARE, otherwise=chat)).tokens == (TOLD,)
 
 
 def test_a_server_that_told_them_once_is_not_doubted(httpserver):
