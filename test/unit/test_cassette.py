@@ -296,6 +296,7 @@ def test_cut_first_line(path):
         ("occurrence", "0"),
         ("texts", []),
         ("texts", [7]),
+        ("spent", {"calls": 10**400}),
         ("texts", "text"),
         ("tries", None),
         ("spent", None),

@@ -235,6 +235,13 @@ def test_both_forms_are_read(httpserver, told):
     assert server.bodies[0]["logprobs"] == 3
 
 
+def test_what_is_next_to_impossible_may_be_any_integer(httpserver):
+    server = Server(
+        httpserver, {"tokens": ["+051"], "top_logprobs": [{"+051": 0, "x": -(10**400)}]}
+    )
+    assert ask(server).tokens == ((Token("+051", (("+051", 0.0), ("x", -9999.0))),),)
+
+
 def test_a_chat_is_asked_in_its_own_way(httpserver):
     server = Server(httpserver, LISTED)
     chat = Prompt(Wire.TURNS, tuple(http_models.MESSAGES))
@@ -246,7 +253,8 @@ def test_a_chat_is_asked_in_its_own_way(httpserver):
     "told",
     [None, [], "no", {"content": [{"token": "+"}]}, {"tokens": ["+"], "top_logprobs": []},
      {"content": None}, {"tokens": ["+"], "top_logprobs": [{"+": 5.0}]},
-     {"tokens": [1], "top_logprobs": [{"+": "0"}]}],
+     {"tokens": [1], "top_logprobs": [{"+": "0"}]},
+     {"tokens": ["+"], "top_logprobs": [{"+": 10**400}]}],
 )  # fmt: skip
 def test_a_server_that_ignores_it_is_asked_once(httpserver, told):
     server = Server(httpserver, told)
@@ -316,6 +324,6 @@ def test_a_cassette_with_damaged_tokens_is_not_played(tmp_path, httpserver):
     http_models.ask(live, prompt=BARE.prompt, logprobs=3)
     entry = json.loads(path.read_text())
     assert entry["tokens"][0][1] == ["051", [["051", -0.25], ["053", -1.5]]]
-    for broken in ([["+", 3]], [[["+", [["+", "x"]]]]], 5):
+    for broken in ([["+", 3]], [[["+", [["+", "x"]]]]], [[["+", [["+", -(10**400)]]]]], 5):
         path.write_text(json.dumps(entry | {"tokens": broken}) + "\n")
         assert Cassette(path, "replay").file.find(entry["key"], 0) is None

@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import math
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -223,7 +223,7 @@ def _are_tokens(tokens: Any) -> bool:
     """Return whether they are lists [text, [[text, logarithm of its probability], ...]]."""
     try:
         return all(
-            isinstance(text, str) and isinstance(other, str) and math.isfinite(logprob)
+            isinstance(text, str) and isinstance(other, str) and _is_number(logprob)
             for some in tokens
             for text, options in some or []
             for other, logprob in options
@@ -234,9 +234,13 @@ def _are_tokens(tokens: Any) -> bool:
 
 def _are_numbers(spent: dict[str, Any]) -> bool:
     return all(
-        (type(value) in _NUMBERS and math.isfinite(value)) or (name == "money" and value is None)
-        for name, value in spent.items()
+        _is_number(value) or (name == "money" and value is None) for name, value in spent.items()
     )
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a finite number; an integer can be too large for one."""
+    return type(value) in _NUMBERS and abs(value) <= sys.float_info.max
 
 
 @functools.cache
