@@ -234,7 +234,8 @@ class CompletionFailed(IcpiError):
     """A sequence model gave no usable answer (network, refusal, malformed reply).
 
     Attributes:
-        details: record of what was asked and paid for, as in a proposal.
+        details: record of what was asked and paid for, as in a proposal; from a model itself at
+            most ``spent`` and ``tries``, of the one completion.
     """
 
     details: Mapping[str, Any] = MappingProxyType({})
@@ -245,4 +246,10 @@ class NotOnCassette(CompletionFailed):
 
 
 class BudgetSpent(IcpiError):
-    """A run's model has used up a limit that its user set: the run ends, it has not failed."""
+    """A run's model has used up a limit that its user set: the run ends, it has not failed.
+
+    Attributes:
+        details: see :class:`CompletionFailed`.
+    """
+
+    details: Mapping[str, Any] = MappingProxyType({})

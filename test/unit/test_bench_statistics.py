@@ -326,9 +326,10 @@ def test_what_a_model_did_is_summed_over_its_proposals():
         row("llm", 0, 1, 0.5, 0.5, asked=asked, spent=paid),
         row("llm", 0, 2, 0.4, 0.4, asked=asked, spent=paid | {"seconds": 5.0}),
         row("llm", 0, 3, 0.4, 0.4, asked={"wanted": 0, "read": 0, "missing": 1}, spent={}),
+        row("llm", 0, 4, 0.4, 0.4, asked={"wanted": 0, "read": 0, "missing": 7}, spent=paid),
         row("ridge", 0, 1, 0.4, 0.4),
     ]
     (label, use), *others = model_use(rows).items()
     assert (label, others) == ("llm", [])
     assert (use.readable, use.tokens_each, use.seconds_each) == (0.8, 200.0, 4.0)
-    assert (use.proposals, use.missing) == (2, 1)
+    assert (use.proposals, use.missing) == (2, 2)

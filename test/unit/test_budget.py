@@ -1,7 +1,10 @@
 """What calls cost and how much they may: sums, limits and the tab of one completion."""
 
+import contextlib
 import json
 import math
+import sys
+import threading
 from dataclasses import fields
 
 import pytest
@@ -18,8 +21,7 @@ from icpi_ros.llm.client.replies import Reply, Tokens
 from icpi_ros.llm.client.token_count import Tokeniser, count_chat
 
 MESSAGES = [{"role": "system", "content": "abc"}, {"role": "user", "content": "defghi"}]
-ASKED = Prompt(Wire.JSON, tuple(MESSAGES))
-PROMPT = count_chat(MESSAGES)
+CHAT, PROMPT = Prompt(Wire.JSON, tuple(MESSAGES)), count_chat(MESSAGES)
 PRICED = Profile("m", "m", price=Price(input=1.0, output=10.0, cached_input=0.1))
 counts = st.integers(0, 10**6)
 spendings = st.builds(
@@ -88,7 +90,7 @@ def test_told_tokens_are_charged():
     account = tab(meter)
     account.begin()
     assert meter.spent.calls == 1, "a call counts from its beginning"
-    account.end(ASKED, Reply(("1",), 1, tokens=Tokens(100, 20, 40)), billed=True)
+    account.end(CHAT, Reply(("1",), 1, tokens=Tokens(100, 20, 40)), billed=True)
     spent = meter.spent
     assert (spent.prompt_tokens, spent.completion_tokens, spent.cached_tokens) == (100, 20, 40)
     assert spent.money == pytest.approx((60 * 1.0 + 40 * 0.1 + 20 * 10.0) / 1e6)
@@ -107,7 +109,7 @@ def test_told_tokens_are_charged():
 def test_estimates(reply, billed, expected):
     account = tab()
     account.begin()
-    account.end(ASKED, reply, billed)
+    account.end(CHAT, reply, billed)
     spent = account.spent
     assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == expected
     assert spent.money == pytest.approx((expected[0] + 10 * expected[1]) / 1e6)
@@ -136,10 +138,48 @@ def test_time_is_counted_once(monkeypatch):
     account = tab()
     account.begin()  # two calls that overlap
     account.begin()
-    account.end(ASKED, None, billed=False)
-    account.end(ASKED, None, billed=False)
+    account.end(CHAT, None, billed=False)
+    account.end(CHAT, None, billed=False)
     account.close()
     assert account.spent.seconds == pytest.approx(5.0)
+
+
+def test_completions_that_overlap_share_the_time(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr("icpi_ros.llm.client.openai_chat.time.monotonic", lambda: now[0])
+    meter = Meter()
+    first = tab(meter)
+    now[0] = 11.0
+    second = tab(meter)
+    now[0] = 13.0
+    for account in (first, second, second):
+        account.close()
+    now[0] = 20.0  # nobody waits
+    third = tab(meter)
+    now[0] = 20.5
+    third.close()
+    assert [account.spent.seconds for account in (first, second, third)] == [2.0, 1.0, 0.5]
+    assert meter.spent.seconds == 3.5
+
+
+def test_charges_of_several_threads_all_count():
+    meter, before = Meter(Budget(calls=1500)), sys.getswitchinterval()
+
+    def charge():
+        with contextlib.suppress(BudgetSpent):
+            for _ in range(500):
+                meter.pay(Spending(calls=1))
+
+    threads = [threading.Thread(target=charge) for _ in range(4)]
+    try:
+        sys.setswitchinterval(1e-6)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert meter.spent.calls == 1500
 
 
 def test_call_beyond_the_budget_is_not_charged():
@@ -156,7 +196,7 @@ def test_unknown_price():
     assert not Profile("m", "m").priced
     account = tab(profile=Profile("m", "m"))
     account.begin()
-    account.end(ASKED, None, billed=False)
+    account.end(CHAT, None, billed=False)
     assert math.isnan(account.spent.money)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, UsageError
 from icpi_ros.llm.cassettes import file as cassette_file
 from icpi_ros.llm.cassettes.cassette import Cassette, RecordedCompleter, request_key
-from icpi_ros.llm.client.budget import Budget, Meter, Spending
+from icpi_ros.llm.client.budget import Budget, Meter, Spending, failure_details, spent_of
 from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Wire
 from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
@@ -38,6 +38,7 @@ class Model:
         error = self.errors.get(self.calls)
         if error is not None:
             self.meter.charge(spent)
+            error.details = failure_details(spent, ["HTTP 500"])
             raise error
         self.meter.require()
         self.meter.charge(spent)
@@ -112,6 +113,24 @@ def test_failures_fail_again(path):
     with pytest.raises(CompletionFailed, match=r"^HTTP 500 \(5 tries\)$"):
         ask(again)
     assert again._meter.spent.calls == 2
+
+
+def test_a_failure_costs_its_own_calls_not_its_neighbours(path):
+    meter = Meter()
+    live = recorder(path, {1: CompletionFailed("down")}, meter)
+    ask_model = live._inner.complete
+
+    def beside(request, until):
+        meter.charge(Spending(calls=40))  # of another completion that is under way
+        return ask_model(request, until)
+
+    live._inner.complete = beside
+    with pytest.raises(CompletionFailed):
+        ask(live)
+    with pytest.raises(CompletionFailed) as caught:
+        ask(player(path))
+    assert spent_of(caught.value).calls == 2
+    assert caught.value.details["tries"] == ["HTTP 500"]
 
 
 def test_failures_are_asked_again_in_auto_mode_and_the_last_answer_wins(path):
@@ -277,6 +296,7 @@ def test_cut_first_line(path):
         ("occurrence", "0"),
         ("texts", []),
         ("texts", [7]),
+        ("spent", {"calls": 10**400}),
         ("texts", "text"),
         ("tries", None),
         ("spent", None),

@@ -171,6 +171,7 @@ WRONG = [
     ({"tokeniser": ["per-digit"]}, "tokeniser must be one of"),
     ({"price": 3}, "price must be a mapping"),
     ({"price": {"input": 1}}, "input and output"),
+    ({"price": {"input": 10**400, "output": 1}}, "whose input is a number"),
     ({"price": {"input": 1, "output": 1, "per": 1000}}, "price must be a mapping"),
     ({"price": {"input": -1, "output": 1}}, "input is a number, 0 or more per million"),
     ({"price": {"input": 1, "output": math.nan}}, "output is a number, 0 or more"),

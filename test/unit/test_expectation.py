@@ -10,6 +10,7 @@ import pytest
 import toy
 from werkzeug import Response
 
+from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.improvers.llm.expect import LlmExpect
 from icpi_ros.llm.cassettes.cassette import (
     Cassette,
@@ -202,6 +203,7 @@ class Server:
 
     def __init__(self, server, told, refusal=0):
         self.told, self.refusal, self.bodies = told, refusal, []
+        self.text, self.refused = "+051", {}
         server.clear()
         for path in ("/v1/completions", "/v1/chat/completions"):
             server.expect_request(path).respond_with_handler(self)
@@ -209,19 +211,23 @@ class Server:
 
     def __call__(self, request):
         self.bodies.append(request.json)
+        if status := self.refused.get(request.path):
+            return Response("no", status=status)
         if self.refusal and "logprobs" in request.json:
             return Response("no", status=self.refusal)
         choice = {"index": 0, "finish_reason": "stop"}
         if "logprobs" in request.json:
             choice["logprobs"] = self.told
-        choice |= {"text": "+051"} if "prompt" in request.json else {"message": {"content": "+051"}}
+        bare = "prompt" in request.json
+        choice |= {"text": self.text} if bare else {"message": {"content": self.text}}
         body = http_models.body("", choices=[choice])
         return Response(json.dumps(body), content_type="application/json")
 
 
 def ask(server, request=BARE):
     chat = OpenAIChat(Profile("toy", "toy", base_url=server.url, needs_key=False), Meter())
-    return http_models.ask(chat, **{f: getattr(request, f) for f in ("prompt", "logprobs")})
+    asked = ("prompt", "logprobs", "otherwise")
+    return http_models.ask(chat, **{name: getattr(request, name) for name in asked})
 
 
 @pytest.fixture(autouse=True)
@@ -236,6 +242,13 @@ def test_both_forms_are_read(httpserver, told):
     assert server.bodies[0]["logprobs"] == 3
 
 
+def test_what_is_next_to_impossible_may_be_any_integer(httpserver):
+    server = Server(
+        httpserver, {"tokens": ["+051"], "top_logprobs": [{"+051": 0, "x": -(10**400)}]}
+    )
+    assert ask(server).tokens == ((Token("+051", (("+051", 0.0), ("x", -9999.0))),),)
+
+
 def test_a_chat_is_asked_in_its_own_way(httpserver):
     server = Server(httpserver, LISTED)
     chat = Prompt(Wire.TURNS, tuple(http_models.MESSAGES))
@@ -247,7 +260,8 @@ def test_a_chat_is_asked_in_its_own_way(httpserver):
     "told",
     [None, [], "no", {"content": [{"token": "+"}]}, {"tokens": ["+"], "top_logprobs": []},
      {"content": None}, {"tokens": ["+"], "top_logprobs": [{"+": 5.0}]},
-     {"tokens": [1], "top_logprobs": [{"+": "0"}]}],
+     {"tokens": [1], "top_logprobs": [{"+": "0"}]},
+     {"tokens": ["+"], "top_logprobs": [{"+": 10**400}]}],
 )  # fmt: skip
 def test_a_server_that_ignores_it_is_asked_once(httpserver, told):
     server = Server(httpserver, told)
@@ -266,6 +280,24 @@ def test_a_server_that_refuses_it_is_asked_once(httpserver, status):
     ask(server)
     asked = ["logprobs" in body for body in server.bodies]
     assert asked == [True] * (1 + (status == 500)) + [False, False]
+
+
+def test_a_reply_without_text_says_nothing_of_probabilities(httpserver):
+    server = Server(httpserver, LISTED)
+    server.text = ""
+    with pytest.raises(CompletionFailed, match="without text"):
+        ask(server)
+    server.text = "+051"
+    assert ask(server).tokens == (TOLD,)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_path_that_is_refused_says_nothing_of_probabilities_on_another(httpserver, status):
+    server = Server(httpserver, LISTED)
+    server.refused = {"/v1/completions": status}
+    chat = Prompt(Wire.TURNS, tuple(http_models.MESSAGES))
+    for _ in range(2):
+        assert ask(server, replace(BARE, otherwise=chat)).tokens == (TOLD,)
 
 
 def test_a_server_that_told_them_once_is_not_doubted(httpserver):
@@ -299,6 +331,6 @@ def test_a_cassette_with_damaged_tokens_is_not_played(tmp_path, httpserver):
     http_models.ask(live, prompt=BARE.prompt, logprobs=3)
     entry = json.loads(path.read_text())
     assert entry["tokens"][0][1] == ["051", [["051", -0.25], ["053", -1.5]]]
-    for broken in ([["+", 3]], [[["+", [["+", "x"]]]]], 5):
+    for broken in ([["+", 3]], [[["+", [["+", "x"]]]]], [[["+", [["+", -(10**400)]]]]], 5):
         path.write_text(json.dumps(entry | {"tokens": broken}) + "\n")
         assert Cassette(path, "replay").file.find(entry["key"], 0) is None

@@ -104,6 +104,43 @@ def test_parts_that_do_not_make_the_file_leave_nothing(install, tmp_path):
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
 
+def test_a_joined_file_that_was_changed_is_joined_again(install):
+    parts(install)
+    path = find_weights("toy")
+    path.write_bytes(bytes(len(MODEL)))  # of the right size
+    assert find_weights("toy").read_bytes() == MODEL
+
+
+def test_a_file_whose_joining_was_not_finished_is_joined_again(install, tmp_path):
+    parts(install)
+    path = tmp_path / "cache" / "weights" / "toy-1.0" / "m.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(len(MODEL)))
+    assert find_weights("toy").read_bytes() == MODEL
+
+
+def test_no_version_leads_out_of_the_cache(install, tmp_path):
+    parts(install)
+    metadata = tmp_path / "site" / "toy-1.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text().replace("Version: 1.0", "Version: 1/../../../esc"))
+    assert find_weights("toy").parent.parent == tmp_path / "cache" / "weights"
+
+
+def test_check_sums_that_are_no_text_are_named(install, tmp_path):
+    parts(install)
+    (tmp_path / "site" / "toy" / "data" / "SHA256SUMS").write_bytes(b"\xff\xfe")
+    with pytest.raises(WeightsUnusable, match="SHA256SUMS is no text of UTF-8"):
+        find_weights("toy")
+
+
+@pytest.mark.parametrize("named", ["~no-such-user/x.gguf", "x" * 300])
+def test_names_that_can_be_no_files_are_one_short_line(install, named):
+    with pytest.raises(WeightsUnusable, match="no such file: ") as caught:
+        find_weights(named)
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
+
+
 def test_faults_of_packages_are_named(install, tmp_path):
     install("toy-two", {"a.gguf": MODEL, "b.gguf": MODEL})
     install("toy-none", {"__init__.py": b""})

@@ -92,6 +92,32 @@ def test_a_server_that_only_chats_is_asked_by_turns_from_then_on(make, httpserve
     assert paths(httpserver).count(BARE) == asked
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_prompt_that_is_refused_by_turns_too_says_nothing_of_the_wire(
+    make, httpserver, monkeypatch, status
+):
+    monkeypatch.setattr("icpi_ros.llm.client.openai_chat.MAX_ATTEMPTS", 1)
+    for path in (BARE, PATH):
+        httpserver.expect_request(path).respond_with_json({"error": "too long"}, status)
+    client = make()
+    with pytest.raises(CompletionFailed, match=str(status)):
+        ask(client, prompt=TEXT, otherwise=TURNS, numbers=1)
+    httpserver.clear()
+    httpserver.expect_request(BARE).respond_with_json(texts("+0050"))
+    assert ask(client, prompt=TEXT, otherwise=TURNS, numbers=1).wire == Wire.COMPLETION
+
+
+def test_a_line_that_was_completed_while_another_was_refused_counts(make, httpserver):
+    httpserver.expect_oneshot_request(BARE).respond_with_json({"error": "no"}, 404)
+    httpserver.expect_request(BARE).respond_with_json(texts("+0050"))
+    httpserver.expect_request(PATH).respond_with_json(http_models.body("+0070"))
+    client = make()
+    working_formats().found_single(httpserver.url_for(BARE), "toy")
+    both = ask(client, prompt=TEXT, otherwise=TURNS, numbers=1, samples=2)  # at the same time
+    assert "+0050" in both.texts
+    assert ask(client, prompt=TEXT, otherwise=TURNS, numbers=1).wire == Wire.COMPLETION
+
+
 def test_what_a_server_completed_once_it_is_not_asked_by_turns(make, httpserver):
     httpserver.expect_ordered_request(BARE).respond_with_json(texts("+0050"))
     httpserver.expect_ordered_request(BARE).respond_with_json({}, 404)

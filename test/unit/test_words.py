@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import toy
 
-from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.core.errors import CompletionFailed, NotOnCassette
 from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
 from icpi_ros.improvers.llm.model import LlmModel
 from icpi_ros.improvers.llm.words.asked import read_theta
 from icpi_ros.improvers.llm.words.props import LlmProps
 from icpi_ros.improvers.llm.words.reflect import LlmReflect
+from icpi_ros.llm.client.budget import Spending, failure_details
 from icpi_ros.llm.client.completer import Completion, Wire
 from icpi_ros.llm.prompt.text import read_prompt
+from icpi_ros.report.run.sections import model_section
 
 PHYSICS = np.array([0.2, 0.8])
 NAMES = [p.name for p in toy.SPACE.parameters]
@@ -129,6 +131,39 @@ def test_the_critic_sees_the_path_and_the_proposal_the_critique(data):
     assert "0.00 s (0.000, 0.000, 0.500); 3.00 s (0.300, 0.000, 0.500)." in critic
     assert "Strike less hard." in asked
     assert [e["purpose"] for e in proposal.details["exchanges"]] == ["critique", "theta"]
+
+
+def test_questions_in_words_are_counted_read_or_not(data):
+    proposal = propose(LlmReflect, data, Model("Too far.", "theta: 0.9, -0.15"))
+    counted = [(e["samples"], e["read"]) for e in proposal.details["exchanges"]]
+    assert counted == [(1, 1), (1, 1)]
+    with pytest.raises(CompletionFailed) as caught:
+        propose(LlmReflect, data, Model("Too far.", "no"))
+    counted = [(e["samples"], e["read"]) for e in caught.value.details["exchanges"]]
+    assert counted == [(1, 1), (1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "line"),
+    [(CompletionFailed("HTTP 500"), "failed: HTTP"), (NotOnCassette("gone"), "not on cassette: ")],
+)
+@pytest.mark.parametrize("kind", [LlmProps, LlmModel])
+def test_a_question_that_failed_is_on_record_with_what_came_before(data, kind, failure, line):
+    class Down:
+        def complete(self, request, until):
+            failure.details = failure_details(Spending(calls=5), ["HTTP 502", "HTTP 503"])
+            raise failure
+
+    with pytest.raises(CompletionFailed) as caught:
+        propose(kind, data, Down())
+    details = dict(caught.value.details)
+    exchange = details["exchanges"][0]
+    assert (exchange["failed"], exchange["tries"]) == (str(failure), ["HTTP 502", "HTTP 503"])
+    assert exchange.get("missing", False) == isinstance(failure, NotOnCassette)
+    theta = HISTORY[0].theta
+    page = model_section([Trial(1, theta, Proposal(theta, "hold", details=details))], Spending())
+    assert "on the way: HTTP 503" in page
+    assert line in page
 
 
 def test_a_critic_that_only_thinks_is_no_critic(data):

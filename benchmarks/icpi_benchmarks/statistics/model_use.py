@@ -15,12 +15,13 @@ class ModelUse:
     """Sums over all adjustments for which a model was asked.
 
     Attributes:
-        proposals: adjustments that a model answered, or failed to answer.
+        proposals: adjustments that a model answered, or failed to answer; the missing ones apart.
         wanted: replies; several per proposal where samples are fused.
         read: those that came and hold the numbers asked for.
-        missing: questions that a replayed cassette has no answer to: they say nothing of the model.
-        tokens: of prompts and replies, as the server reported.
-        seconds: waiting for the model, as recorded where it is replayed [s].
+        missing: adjustments with a question that a replayed cassette has no answer to: they say
+            nothing of the model.
+        tokens: of prompts and replies of ``proposals``, as the server reported.
+        seconds: waiting for the model for ``proposals``, as recorded where it is replayed [s].
     """
 
     proposals: int = 0
@@ -62,6 +63,7 @@ def model_use(rows: Iterable[Mapping[str, Any]]) -> dict[str, ModelUse]:
 def _of(row: Mapping[str, Any]) -> ModelUse:
     asked, paid = row["asked"], row.get("spent")
     spent = Spending.from_dict(paid) if isinstance(paid, dict) else Spending()
-    counts = {name: int(asked.get(name, 0)) for name in ("wanted", "read", "missing")}
-    answered = int(spent.calls > 0)
-    return ModelUse(answered, **counts, tokens=spent.tokens, seconds=spent.seconds)
+    wanted, read = (int(asked.get(name, 0)) for name in ("wanted", "read"))
+    if asked.get("missing", 0):
+        return ModelUse(0, wanted, read, missing=1)
+    return ModelUse(int(spent.calls > 0), wanted, read, 0, spent.tokens, spent.seconds)

@@ -71,7 +71,7 @@ def load(path: Path, task: Task) -> Belief:
             tuple(tuple(float(value) for value in row) for row in content["covariance"]),
         )
         belief.check(task)
-    except (LookupError, TypeError, ValueError) as exc:
+    except (LookupError, TypeError, ValueError, OverflowError) as exc:
         why = f"{exc.args[0]!r} is missing" if isinstance(exc, KeyError) else str(exc)
         raise UsageError(f"{path} is damaged ({why}): calibrate again") from None
     except InvalidValue as exc:

@@ -66,6 +66,14 @@ class _Question:
         other = self.request.otherwise
         return other if other is not None and other.wire == wire else self.request.prompt
 
+    def keep_failure(self, exc: BudgetSpent | CompletionFailed) -> None:
+        """Keep why there is no completion, and what came before, for the record."""
+        self.exchange["failed"] = str(exc)
+        if tries := exc.details.get("tries"):
+            self.exchange["tries"] = list(tries)
+        if isinstance(exc, NotOnCassette):
+            self.exchange["missing"] = True
+
     def read(
         self, text: str, tokens: Sequence[Token] | None, wire: Wire, weigh: int
     ) -> tuple[Array, Array | None]:
@@ -192,12 +200,14 @@ class Asker:
             seed=int(self._seeds.integers(MAX_SEED)),
             words=words,
         )
-        question = _Question(request, self._recorded(prompt, purpose), {}, None)
+        question = _Question(request, self._recorded(prompt, purpose, request), {}, None)
         completion = self._complete(question)
         self._keep(question, completion)
         for text in completion.texts:
             try:
-                return read(text)
+                answer = read(text)
+                question.exchange["read"] += 1
+                return answer
             except CompletionFailed as exc:
                 question.exchange["refused"].append(str(exc))
         raise CompletionFailed(question.exchange["refused"][-1])
@@ -227,12 +237,11 @@ class Asker:
             largest=largest,
             logprobs=0 if prompt.wire == Wire.JSON else self._options.logprobs,
         )
-        exchange = self._recorded(prompt, purpose)
-        exchange["samples"] = request.samples
+        exchange = self._recorded(prompt, purpose, request)
         return _Question(request, exchange, writers, pattern)
 
-    def _recorded(self, prompt: Prompt, purpose: str) -> dict[str, Any]:
-        exchange = {"purpose": purpose} | _shown(prompt)
+    def _recorded(self, prompt: Prompt, purpose: str, request: CompletionRequest) -> dict[str, Any]:
+        exchange = {"purpose": purpose, "samples": request.samples} | _shown(prompt)
         self._exchanges.append(exchange)
         return exchange
 
@@ -273,22 +282,20 @@ class Asker:
             raise CompletionFailed(refused[-1] if refused else "no reply came")
         return found
 
-    def _tried(self, question: _Question) -> Completion | Exception:
+    def _tried(self, question: _Question) -> Completion | BudgetSpent | CompletionFailed:
         """Return the completion of a question, or why there is none; in any thread."""
         try:
             return self._completer.complete(question.request, self._until)
         except (BudgetSpent, CompletionFailed) as exc:
+            question.keep_failure(exc)
             return exc
 
     def _predicted(
-        self, question: _Question, completion: Completion | Exception
+        self, question: _Question, completion: Completion | BudgetSpent | CompletionFailed
     ) -> Predicted | None:
         if isinstance(completion, BudgetSpent) and self.spent.calls == 0:
             raise completion
-        if isinstance(completion, NotOnCassette):
-            question.exchange["missing"] = True
         if isinstance(completion, Exception):
-            question.exchange["failed"] = str(completion)
             return None
         try:
             (error,) = self._read(question, completion, _believable)
@@ -311,16 +318,13 @@ class Asker:
 
     def _complete(self, question: _Question) -> Completion:
         self.answered = False
-        try:
-            return self._completer.complete(question.request, self._until)
-        except NotOnCassette:
-            question.exchange["missing"] = True
-            raise
-        except BudgetSpent as exc:
-            if self.spent.calls == 0:
-                raise
+        completion = self._tried(question)
+        if isinstance(completion, BudgetSpent) and self.spent.calls:
             # What was asked already is paid for and must be on record: with this trial.
-            raise CompletionFailed(str(exc)) from exc
+            raise CompletionFailed(str(completion)) from completion
+        if isinstance(completion, Exception):
+            raise completion
+        return completion
 
 
 def _believable(error: Array) -> Array:

@@ -19,13 +19,12 @@ from typing import Any
 from icpi_ros.core.errors import (
     BudgetSpent,
     CompletionFailed,
-    IcpiError,
     NotOnCassette,
     UsageError,
 )
 from icpi_ros.core.redact import redact_text
 from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
-from icpi_ros.llm.client.budget import Meter, Spending
+from icpi_ros.llm.client.budget import Meter, Spending, failure_details, spent_of
 from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Token, Wire
 
 AUTO, REPLAY = "auto", "replay"
@@ -133,11 +132,12 @@ class RecordedCompleter:
         return self._cassette.file.find(key, occurrence)
 
     def _replay(self, found: dict[str, Any]) -> Completion:
-        self._meter.require()
         spent = Spending.from_dict(found["spent"])
-        self._meter.charge(spent)
+        self._meter.pay(spent)
         if "texts" not in found:
-            raise _ERRORS.get(found["error"], CompletionFailed)(found["line"])
+            failure = _ERRORS.get(found["error"], CompletionFailed)(found["line"])
+            failure.details = failure_details(spent, found.get("tries", []))
+            raise failure
         return Completion(
             texts=tuple(found["texts"]),
             spent=spent,
@@ -153,14 +153,12 @@ class RecordedCompleter:
         self, inner: Completer, request: CompletionRequest, until: float, place: dict[str, Any]
     ) -> Completion:
         """Ask the model and record what it answers, be it a failure."""
-        before = self._meter.spent
         try:
             completion = inner.complete(request, until)
         except (CompletionFailed, BudgetSpent) as exc:
-            spent = self._meter.spent - before
             # A call that the budget forbade left nothing to repeat: it will forbid it again.
-            if spent.calls or isinstance(exc, CompletionFailed):
-                self._record(place, request, _failure_content(exc, spent))
+            if spent_of(exc).calls or isinstance(exc, CompletionFailed):
+                self._record(place, request, _failure_content(exc))
             raise
         self._record(place, request, _completion_content(completion))
         return completion
@@ -175,7 +173,7 @@ class RecordedCompleter:
             _log.warning("cannot write the cassette %s: %s", self._cassette.path, exc.strerror)
 
 
-_ERRORS: dict[str, type[IcpiError]] = {
+_ERRORS: dict[str, type[CompletionFailed] | type[BudgetSpent]] = {
     "BudgetSpent": BudgetSpent,
     "CompletionFailed": CompletionFailed,
 }
@@ -217,5 +215,7 @@ def _tokens(recorded: list[Any]) -> tuple[tuple[Token, ...] | None, ...]:
     )
 
 
-def _failure_content(exc: IcpiError, spent: Spending) -> dict[str, Any]:
-    return {"error": type(exc).__name__, "line": str(exc), "spent": spent.as_dict()}
+def _failure_content(exc: CompletionFailed | BudgetSpent) -> dict[str, Any]:
+    tries = list(exc.details.get("tries", ()))
+    content = {"error": type(exc).__name__, "line": str(exc), "spent": spent_of(exc).as_dict()}
+    return content | ({"tries": tries} if tries else {})

@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import math
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -207,6 +207,7 @@ def _is_complete(entry: dict[str, Any]) -> bool:
         if "texts" in entry
         else {"error": str, "line": str}
     )
+    kinds |= {"tries": list} if "tries" in entry else {}
     fitting = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
     fitting = fitting and entry.get("wire", Wire.JSON) in WIRES
     fitting = fitting and _are_texts(entry) and _are_numbers(entry["spent"])
@@ -214,16 +215,15 @@ def _is_complete(entry: dict[str, Any]) -> bool:
 
 
 def _are_texts(entry: dict[str, Any]) -> bool:
-    if "texts" not in entry:
-        return True
-    return bool(entry["texts"]) and all(isinstance(t, str) for t in entry["texts"] + entry["tries"])
+    texts = entry.get("texts", []) + entry.get("tries", [])
+    return all(isinstance(t, str) for t in texts) and entry.get("texts") != []
 
 
 def _are_tokens(tokens: Any) -> bool:
     """Return whether they are lists [text, [[text, logarithm of its probability], ...]]."""
     try:
         return all(
-            isinstance(text, str) and isinstance(other, str) and math.isfinite(logprob)
+            isinstance(text, str) and isinstance(other, str) and _is_number(logprob)
             for some in tokens
             for text, options in some or []
             for other, logprob in options
@@ -234,9 +234,13 @@ def _are_tokens(tokens: Any) -> bool:
 
 def _are_numbers(spent: dict[str, Any]) -> bool:
     return all(
-        (type(value) in _NUMBERS and math.isfinite(value)) or (name == "money" and value is None)
-        for name, value in spent.items()
+        _is_number(value) or (name == "money" and value is None) for name, value in spent.items()
     )
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a finite number; an integer can be too large for one."""
+    return type(value) in _NUMBERS and abs(value) <= sys.float_info.max
 
 
 @functools.cache

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from icpi_ros.core.errors import BudgetSpent, invalid
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, invalid
 from icpi_ros.core.types import Trial
 
 
@@ -22,7 +24,8 @@ class Spending:
         cached_tokens: part of ``prompt_tokens`` that the server had cached.
         estimated: calls whose tokens were estimated.
         money: [currency of the price table]; NaN = unknown.
-        seconds: wall time waited for the model, pauses between retries included [s].
+        seconds: wall time waited for the model, pauses between retries included; completions
+            that are under way at the same time share it [s].
     """
 
     calls: int = 0
@@ -96,6 +99,16 @@ class Budget:
                 raise invalid(text, f.name, value, (0.0, math.inf))
 
 
+def failure_details(spent: Spending, tries: Iterable[str]) -> dict[str, Any]:
+    """Return the ``details`` of an error that a completion ended with."""
+    return {"spent": spent.as_dict(), "tries": list(tries)}
+
+
+def spent_of(failure: CompletionFailed | BudgetSpent) -> Spending:
+    """Return the cost of the completion that ended with an error; nothing if it is not told."""
+    return Spending.from_dict(failure.details.get("spent", {}))
+
+
 def spent_on(trials: Iterable[Trial]) -> Spending:
     """Return the cost of the proposals of all attempts of a run's trials.
 
@@ -111,7 +124,7 @@ def spent_on(trials: Iterable[Trial]) -> Spending:
 
 
 class Meter:
-    """Adds up a run's spending and stops it at the budget; used from one thread at a time.
+    """Adds up a run's spending and stops it at the budget; used from any thread.
 
     Attributes:
         budget: the limits.
@@ -122,6 +135,10 @@ class Meter:
         """Begin with what a resumed run has ``spent`` already."""
         self.budget = budget or Budget()
         self.spent = spent or Spending()
+        self._lock = threading.Lock()
+        self._under_way = 0  # completions
+        self._shared = 0.0  # integral of time over their number [s]
+        self._counted = 0.0  # time up to which it goes [s of monotonic time]
 
     def require(self) -> None:
         """Check that one more call may be made.
@@ -138,4 +155,39 @@ class Meter:
 
     def charge(self, spent: Spending) -> None:
         """Add what a call cost."""
-        self.spent = self.spent + spent
+        with self._lock:
+            self.spent = self.spent + spent
+
+    def pay(self, spent: Spending) -> None:
+        """Add what a call costs if it may be made.
+
+        Raises:
+            BudgetSpent: it may not, and nothing is added; see :meth:`require`.
+        """
+        with self._lock:
+            self.require()
+            self.spent = self.spent + spent
+
+    def begin_waiting(self) -> float:
+        """Return :meth:`shared_time`; one more completion shares it from now on."""
+        now = self.shared_time()
+        with self._lock:
+            self._under_way += 1
+        return now
+
+    def shared_time(self) -> float:
+        """Return a time of which every completion under way gets an equal share [s].
+
+        So the shares of all add up to the time during which any was under way.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if self._under_way:
+                self._shared += (now - self._counted) / self._under_way
+            self._counted = now
+            return self._shared
+
+    def end_waiting(self) -> None:
+        """Let one completion less share the time."""
+        with self._lock:
+            self._under_way -= 1

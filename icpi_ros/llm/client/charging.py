@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from icpi_ros.llm.client.budget import Meter, Spending
 from icpi_ros.llm.client.completer import Prompt
 from icpi_ros.llm.client.endpoint import Endpoint
@@ -15,17 +13,18 @@ from icpi_ros.llm.client.token_count import count_tokens
 class CompletionMeter:
     """Meter of one completion: charges the run's meter call by call.
 
-    It is used in the wire's loop only, so nothing races.
+    It is used in the wire's loop only, so nothing races.  It must be closed.
 
     Attributes:
-        spent: by this completion so far.
+        spent: by this completion so far; of the time that others wait, too, its share.
     """
 
     def __init__(self, meter: Meter, profile: Profile) -> None:
         self.spent = Spending()
         self._meter, self._profile = meter, profile
         self._tokeniser = Endpoint.of(profile).tokeniser
-        self._counted = time.monotonic()
+        self._is_open = True
+        self._counted = meter.begin_waiting()
 
     def begin(self) -> None:
         """Charge a call that is about to be made: those made meanwhile see it.
@@ -52,8 +51,11 @@ class CompletionMeter:
             self._charge(self._cost(reply.tokens, estimated=False))
 
     def close(self) -> None:
-        """Charge the time since the last call."""
-        self._charge(Spending())
+        """Charge the time since the last call; closing twice is allowed."""
+        if self._is_open:
+            self._is_open = False
+            self._charge(Spending())
+            self._meter.end_waiting()
 
     def _guess(self, prompt: Prompt, reply: Reply | None) -> Tokens:
         kind, texts = self._tokeniser, reply.texts if reply else ()
@@ -69,8 +71,8 @@ class CompletionMeter:
         )
 
     def _charge(self, cost: Spending) -> None:
-        """Charge a cost and the wall time since the last charge; calls overlap, time does not."""
-        now = time.monotonic()
+        """Charge a cost and the time since the last charge; calls overlap, time does not."""
+        now = self._meter.shared_time()
         cost = cost + Spending(seconds=now - self._counted)
         self._counted = now
         self.spent = self.spent + cost

@@ -145,7 +145,7 @@ class Completer(Protocol):
 
         Raises:
             CompletionFailed: no usable answer; the message is one line with the reason.  What it
-                cost nevertheless is on the meter.
-            BudgetSpent: the budget allows no further call.
+                cost nevertheless is on the meter and in ``details``.
+            BudgetSpent: the budget allows no further call; ``details`` as well.
         """
         ...

@@ -129,9 +129,10 @@ class WorkingFormats:
             return self._several.get((endpoint, model))
 
     def found_completing(self, endpoint: str, model: str, completes: bool) -> None:
-        """Remember whether bare lines are completed."""
+        """Remember whether bare lines are completed; one refusal does not undo that."""
         with self._lock:
-            self._completes.setdefault((endpoint, model), completes)
+            known = self._completes.get((endpoint, model), False)
+            self._completes[endpoint, model] = completes or known
 
     def completes(self, endpoint: str, model: str) -> bool | None:
         """Return whether bare lines are completed; None = not known."""

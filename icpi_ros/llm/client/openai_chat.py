@@ -11,10 +11,10 @@ import math
 import time
 from collections.abc import Mapping
 
-from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, InvalidValue
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, InvalidValue
 from icpi_ros.core.redact import redact_texts, watch
 from icpi_ros.llm.client.bodies import Unreadable
-from icpi_ros.llm.client.budget import Meter
+from icpi_ros.llm.client.budget import Meter, failure_details
 from icpi_ros.llm.client.charging import CompletionMeter
 from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Token, Wire
 from icpi_ros.llm.client.connections import connections
@@ -89,7 +89,9 @@ class OpenAIChat:
             return outcome
         raise outcome
 
-    def _outcome(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
+    def _outcome(
+        self, request: CompletionRequest, until: float
+    ) -> Completion | CompletionFailed | BudgetSpent:
         start = time.monotonic()
         try:
             return connections().run(self._exchange(request, until), until)
@@ -98,7 +100,9 @@ class OpenAIChat:
             way = self._endpoint.addressee.way
             return CompletionFailed(f"no answer from {way} within {seconds:.1f} s: {SLOW_REMEDY}")
 
-    async def _exchange(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
+    async def _exchange(
+        self, request: CompletionRequest, until: float
+    ) -> Completion | CompletionFailed | BudgetSpent:
         meter = CompletionMeter(self.meter, self.profile)
         return await Exchange(self._endpoint, request, until, meter).run()
 
@@ -118,11 +122,11 @@ class Exchange:
         self._tokens: dict[int, tuple[tuple[Token, ...] | None, ...]] = {}
         self._asked = self._choices = 0
         self._model = endpoint.profile.model
-        self._format = ReplyFormat.TEXT
+        self._format, self._wire = ReplyFormat.TEXT, request.prompt.wire
         self._tries: list[str] = []
-        self._stop: IcpiError | None = None
+        self._stop: CompletionFailed | BudgetSpent | None = None
 
-    async def run(self) -> Completion | IcpiError:
+    async def run(self) -> Completion | CompletionFailed | BudgetSpent:
         """Return the completion or why there is none.
 
         The error is returned, not raised: the frames of its traceback would hold the key.
@@ -141,7 +145,8 @@ class Exchange:
             self._stop = CompletionFailed(str(exc))
         except Exception as exc:  # nothing of it but its type: it may hold the key
             self._stop = CompletionFailed(f"the client failed with {type(exc).__name__}")
-        self._meter.close()
+        finally:  # cancelled or not
+            self._meter.close()
         return self._result()
 
     def _too_late(self) -> str:
@@ -149,10 +154,12 @@ class Exchange:
         why = f"no answer from {self._endpoint.addressee.way} within {self._allowed:.1f} s{last}"
         return f"{why}: {SLOW_REMEDY}"
 
-    def _result(self) -> Completion | IcpiError:
+    def _result(self) -> Completion | CompletionFailed | BudgetSpent:
         texts = tuple(text for _, some in sorted(self._texts.items()) for text in some)
         if not texts:
-            return self._stop or CompletionFailed(self._tries[-1])
+            failure = self._stop or CompletionFailed(self._tries[-1])
+            failure.details = failure_details(self._meter.spent, self._tries)
+            return failure
         end = [str(self._stop)] if self._stop and str(self._stop) not in self._tries else []
         model, *clean = redact_texts([self._model, *texts])
         told = [some for _, each in sorted(self._tokens.items()) for some in each]
@@ -163,17 +170,17 @@ class Exchange:
             model=model,
             format=str(self._format),
             tries=tuple(self._tries + end),
-            wire=self._prompt.wire,
+            wire=self._wire,
             tokens=tuple(told) if same and any(told) else (),
         )
 
     async def _gather(self) -> None:
         """Ask until all samples are there, some call has failed or nothing more comes."""
         wanted = self._request.samples
-        if working_formats().completes(*self._where) is False:
+        if working_formats().completes(*self._where(self._prompt)) is False:
             self._take_other_wire()
         told = self._endpoint.profile.samples or self._prompt.wire == Wire.COMPLETION
-        several = told and working_formats().several(*self._where) is not False
+        several = told and working_formats().several(*self._where(self._prompt)) is not False
         per_call = wanted if several else 1
         # The first call alone finds the format; the others need not repeat its fallbacks.
         first = wanted if len(self._formats()) == 1 else per_call
@@ -213,36 +220,40 @@ class Exchange:
         A refusal is taken for one of the probabilities of tokens first, then of several choices:
         only if the same format is refused without them, too, it was the format.
         """
-        formats, failed, tries, doubted = list(self._formats()), 0, 0, False
+        prompt, formats = self._prompt, list(self._formats())
+        failed, tries, doubted = 0, 0, False
         refused: ReplyFormat | None = None  # format in which several choices were refused
         without: tuple[int, ReplyFormat] | None = None  # choices and format; probabilities refused
         while True:
             tries += 1
-            prompt = self._prompt
-            logprobs = 0 if without else self._logprobs
-            outcome = await self._ask(n, offset, formats[0], logprobs)
+            if self._prompt is not prompt:  # what another path refused says nothing of this one
+                prompt, formats = self._prompt, list(self._formats())
+                doubted, refused, without = False, None, None
+            where = self._where(prompt)
+            logprobs = 0 if without else self._logprobs(where)
+            outcome = await self._ask(prompt, n, offset, formats[0], logprobs)
             if isinstance(outcome, Reply):
-                if logprobs or without == (n, formats[0]):
+                if outcome.texts and (logprobs or without == (n, formats[0])):
                     tells = bool(logprobs and any(outcome.likely))
-                    working_formats().found_logprobs(*self._where, tells)
+                    working_formats().found_logprobs(*where, tells)
                 if n > 1 and outcome.choices > 1:
-                    working_formats().found_several(*self._where)
+                    working_formats().found_several(*where)
                 if refused == formats[0]:
-                    working_formats().found_single(*self._where)
-                return self._keep(outcome, n, offset, formats[0])
+                    working_formats().found_single(*where)
+                return self._keep(outcome, prompt, n, offset, formats[0])
             if outcome.status in _NOT_SERVED and self._may_change_wire(prompt):
                 self._tries.append(f"{prompt.wire}: {outcome.line}")
                 self._take_other_wire()
-                formats, without = list(self._formats()), None
+                working_formats().found_completing(*where, completes=False)
                 continue
-            if outcome.status in FALLBACK_STATUS and self._may_be_refused(logprobs):
+            if outcome.status in FALLBACK_STATUS and self._may_be_refused(where, logprobs):
                 self._tries.append(f"{formats[0]}, logprobs = {logprobs}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 without = None if doubted else (n, formats[0])
                 continue
-            doubtful = n > 1 and not working_formats().several(*self._where)
+            doubtful = n > 1 and not working_formats().several(*where)
             changeable = self._may_change_wire(prompt)
-            adaptable = doubtful or changeable or self._may_fall_back(formats)
+            adaptable = doubtful or changeable or self._may_fall_back(prompt, formats)
             if outcome.status in FALLBACK_STATUS and adaptable:
                 self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
@@ -258,42 +269,42 @@ class Exchange:
             if not await self._wait(outcome, failed, tries):
                 return None
 
-    @property
-    def _where(self) -> tuple[str, str]:
-        path = PATHS[Wire.COMPLETION] if self._prompt.wire == Wire.COMPLETION else ""
+    def _where(self, prompt: Prompt) -> tuple[str, str]:
+        """Return the key under which it is remembered what a server can do with a prompt."""
+        path = PATHS[Wire.COMPLETION] if prompt.wire == Wire.COMPLETION else ""
         return self._endpoint.shown + path, self._endpoint.profile.model
 
-    @property
-    def _logprobs(self) -> int:
-        told = working_formats().logprobs(*self._where)
+    def _logprobs(self, where: tuple[str, str]) -> int:
+        told = working_formats().logprobs(*where)
         return 0 if told is False else self._request.logprobs
 
-    def _may_be_refused(self, logprobs: int) -> bool:
+    def _may_be_refused(self, where: tuple[str, str], logprobs: int) -> bool:
         """Return whether a server may refuse to tell probabilities: it has not told any before."""
-        return bool(logprobs) and not working_formats().logprobs(*self._where)
+        return bool(logprobs) and not working_formats().logprobs(*where)
 
     def _may_change_wire(self, refused: Prompt) -> bool:
         """Return whether there is another wire and this one has not worked for another call."""
         other = self._request.otherwise
         if other is None or refused is other:
             return False
-        return self._prompt is other or not working_formats().completes(*self._where)
+        return self._prompt is other or not working_formats().completes(*self._where(refused))
 
     def _take_other_wire(self) -> None:
         """Go on with the other prompt, if there is one; another call may have done so."""
         other = self._request.otherwise
-        if other is not None and self._prompt is not other:
-            working_formats().found_completing(*self._where, completes=False)
+        if other is not None:
             self._prompt = other
 
     def _formats(self) -> tuple[ReplyFormat, ...]:
         if self._prompt.wire != Wire.JSON:
             return (ReplyFormat.TEXT,)
-        return working_formats().to_try(*self._where, self._endpoint.profile.formats)
+        where, formats = self._where(self._prompt), self._endpoint.profile.formats
+        return working_formats().to_try(*where, formats)
 
-    def _may_fall_back(self, formats: list[ReplyFormat]) -> bool:
+    def _may_fall_back(self, prompt: Prompt, formats: list[ReplyFormat]) -> bool:
         """Return whether there is a simpler format and this one has not worked for another call."""
-        return len(formats) > 1 and self._formats() != (formats[0],)
+        known = self._formats() if self._prompt is prompt else ()
+        return len(formats) > 1 and known != (formats[0],)
 
     async def _wait(self, failure: Failure, failed: int, tries: int) -> bool:
         """Wait as long as a failure asks for; False = do not try again."""
@@ -312,10 +323,10 @@ class Exchange:
         return True
 
     async def _ask(
-        self, n: int, offset: int, reply_format: ReplyFormat, logprobs: int
+        self, prompt: Prompt, n: int, offset: int, reply_format: ReplyFormat, logprobs: int
     ) -> Reply | Failure:
         """Send one request and charge it, however it ends."""
-        endpoint, request, prompt = self._endpoint, self._request, self._prompt
+        endpoint, request = self._endpoint, self._request
         self._meter.begin()
         reply, billed = None, True
         headers: Mapping[str, str] = {}
@@ -335,17 +346,24 @@ class Exchange:
         finally:
             self._meter.end(prompt, reply, billed)
 
-    def _keep(self, reply: Reply, n: int, offset: int, reply_format: ReplyFormat) -> None:
+    def _keep(
+        self, reply: Reply, prompt: Prompt, n: int, offset: int, reply_format: ReplyFormat
+    ) -> None:
         self._choices += min(reply.choices, n)
         self._tries += [f"{self._endpoint.shown} {fault}" for fault in reply.faults]
         if reply.texts:
             self._texts[offset] = reply.texts[:n]
             self._tokens[offset] = reply.likely[:n]
             self._model, self._format = reply.model or self._model, reply_format
-            if self._prompt.wire == Wire.JSON:
-                working_formats().worked(*self._where, reply_format)
-            elif self._prompt.wire == Wire.COMPLETION:
-                working_formats().found_completing(*self._where, completes=True)
+            self._wire = prompt.wire
+            where = self._where(prompt)
+            if prompt.wire == Wire.JSON:
+                working_formats().worked(*where, reply_format)
+            elif prompt.wire == Wire.COMPLETION:
+                working_formats().found_completing(*where, completes=True)
+            if prompt is self._request.otherwise:  # it answers what was refused by the first one
+                first = self._where(self._request.prompt)
+                working_formats().found_completing(*first, completes=False)
 
 
 def _split(total: int, size: int) -> list[int]:

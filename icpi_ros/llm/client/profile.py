@@ -11,6 +11,7 @@ import functools
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -306,6 +307,6 @@ def _price(value: Any) -> Price:
 
 def _amount(value: Any, key: str) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (0.0 <= value < math.inf):
+    if not number or not (0.0 <= value <= sys.float_info.max):
         raise _Wrong(f"a mapping whose {key} is a number, 0 or more per million tokens")
     return float(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -223,9 +222,9 @@ def _option(option: tuple[Any, Any]) -> tuple[str, float]:
     """
     text, logprob = option
     number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
-    if not (isinstance(text, str) and number and logprob <= 0.01 and not math.isnan(logprob)):
+    if not (isinstance(text, str) and number and logprob <= 0.01):  # NaN is refused, too
         raise ValueError
-    return text, round(max(min(float(logprob), 0.0), _LEAST), 5)
+    return text, round(float(max(min(logprob, 0.0), _LEAST)), 5)  # an integer has no largest one
 
 
 def _text(content: Any) -> str | None:

@@ -84,6 +84,8 @@ def _exchange(exchange: Mapping[str, Any]) -> str:
     parts += [f"reply: {text}" for text in exchange.get("replies", ())]
     parts += [f"refused: {why}" for why in exchange.get("refused", ())]
     parts += [f"on the way: {why}" for why in exchange.get("tries", ())]
+    failed = "not on cassette" if exchange.get("missing") else "failed"
+    parts += [f"{failed}: {exchange['failed']}"] if "failed" in exchange else []
     return "\n".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import reprlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -19,6 +20,9 @@ SUMS = "SHA256SUMS"
 BLOCK = 1 << 20
 _PART = re.compile(r"(?P<whole>.+\.gguf)[.-]?part[-_.]?(?P<number>\d+)", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
+MAX_NAME = 200
+"""Longest name of a folder of the cache [characters]."""
 _SIBLING = re.compile(r"[-_.]?part[-_.]?\d+")
 
 
@@ -31,9 +35,12 @@ def find_weights(named: str) -> Path:
     Raises:
         WeightsUnusable: there is none, or there are several; the message is one line.
     """
-    path = Path(named).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = Path(named).expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError, ValueError) as exc:  # too long a name; a user without a home
+        raise WeightsUnusable(f"no such file: {reprlib.repr(named)} ({_reason(exc)})") from None
     if path.suffix == SUFFIX or "/" in named:
         raise WeightsUnusable(f"no such file: {path}")
     found = _distribution(named)
@@ -82,10 +89,15 @@ def _joined(named: str, found: metadata.Distribution) -> Path:
         return whole
     _require_installed(named, found)
     try:
-        version = f"{found.metadata['Name']}-{found.version}"
-        return parts.join(cache_folder("weights") / version, files)
-    except (OSError, RuntimeError) as exc:
-        raise WeightsUnusable(f"cannot join the parts of {parts.name}: {exc}") from None
+        version = _UNSAFE.sub("_", f"{found.metadata['Name']}-{found.version}")[:MAX_NAME]
+        return parts.join(cache_folder("weights") / version.strip("."), files)
+    except (OSError, RuntimeError, ValueError) as exc:
+        raise WeightsUnusable(f"cannot join the parts of {parts.name}: {_reason(exc)}") from None
+
+
+def _reason(exc: Exception) -> str:
+    """Return an error's reason as one short line."""
+    return (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
 
 
 def _family(found: metadata.Distribution) -> list[metadata.Distribution]:
@@ -161,26 +173,33 @@ class _Parts:
     def join(self, folder: Path, files: Iterable[Path]) -> Path:
         """Return the whole file in ``folder``, joined and checked if it is not there.
 
+        Beside it stands its check sum, written last, so that one that was made of other parts,
+        changed or left unfinished is made again.
+
         Raises:
             WeightsUnusable: it is not what its check sum says.
             OSError: it cannot be read or written.
         """
-        path = folder / self.name
-        if path.is_file() and path.stat().st_size == sum(p.stat().st_size for p in self.paths):
+        path, wanted = folder / self.name, self._sum(files)
+        note = folder / f"{self.name}.sum"
+        size = sum(part.stat().st_size for part in self.paths)
+        if _is_joined(path, note, size, wanted):
             return path
         folder.mkdir(parents=True, exist_ok=True)
+        note.unlink(missing_ok=True)
         total = hashlib.sha256()
         with replacing(path) as draft:
             with draft.open("wb") as whole:
                 for block in self._blocks():
                     total.update(block)
                     whole.write(block)
-            wanted = self._sum(files)
             if wanted not in (None, total.hexdigest()):
                 raise WeightsUnusable(
                     f"the parts of {self.name} do not make the file of its {SUMS}: install the "
                     "packages again"
                 )
+        with replacing(note) as draft:
+            draft.write_text(_noted(path, wanted), encoding="utf-8")
         return path
 
     def _blocks(self) -> Iterator[bytes]:
@@ -190,11 +209,35 @@ class _Parts:
                     yield block
 
     def _sum(self, files: Iterable[Path]) -> str | None:
-        """Return the check sum that a package states for the whole file; None = none does."""
+        """Return the check sum that a package states for the whole file; None = none does.
+
+        Raises:
+            WeightsUnusable: its list is no text.
+        """
         for path in files:
             if path.name.upper().startswith(SUMS):
-                for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    lines = path.read_text(encoding="utf-8").splitlines()
+                except UnicodeError:
+                    why = f"{path} is no text of UTF-8: install the packages again"
+                    raise WeightsUnusable(why) from None
+                for line in lines:
                     words = line.split()
                     if len(words) == 2 and words[1].lstrip("*") == self.name:
                         return words[0].lower()
         return None
+
+
+def _is_joined(path: Path, note: Path, size: int, wanted: str | None) -> bool:
+    """Return whether a file was joined to its end, checked, and not changed since."""
+    try:
+        same = path.stat().st_size == size
+        return same and note.read_text(encoding="utf-8") == _noted(path, wanted)
+    except (OSError, UnicodeError):
+        return False
+
+
+def _noted(path: Path, wanted: str | None) -> str:
+    """Return the line on a joined file: the check sum that it met, its size, when it was made."""
+    status = path.stat()
+    return f"{wanted or 'no check sum'} {status.st_size} {status.st_mtime_ns}\n"
