@@ -134,7 +134,7 @@ def test_estimates_by_kind_of_tokeniser(monkeypatch, kind, url, tokens):
 
 def test_time_is_counted_once(monkeypatch):
     clock = iter([10.0, 11.0, 11.5, 12.0, 12.0, 15.0])
-    monkeypatch.setattr("icpi_ros.llm.client.charging.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("icpi_ros.llm.client.budget.time.monotonic", lambda: next(clock))
     account = tab()
     account.begin()  # two calls that overlap
     account.begin()
