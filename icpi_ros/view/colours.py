@@ -7,6 +7,9 @@ import numpy as np
 Colour = tuple[int, int, int]
 ARM: Colour = (128, 140, 152)
 GHOST: Colour = (30, 130, 235)
+PAST: Colour = (150, 90, 40)
+SLOW: Colour = (240, 150, 25)
+RELEASE: Colour = (230, 40, 190)
 GOAL: Colour = (10, 150, 70)
 _RAMP = np.array([[62, 60, 140], [120, 40, 160], [200, 55, 120], [245, 120, 60], [255, 190, 30]])
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from run_bag import run_bag, simulate
-from view_client import Viewer, upper_edge
+from view_client import Viewer, heard, upper_edge
 from websockets.sync.client import connect
 
 from icpi_ros.cli import view, view_run
@@ -108,7 +108,7 @@ def test_a_run_is_followed_and_stopped_from_its_page(tmp_path, monkeypatch, caps
             root = "/".join(link.split("/")[:3])
             with connect(f"{root.replace('http', 'ws')}/stop", proxy=None) as line:
                 line.send("stop")
-                line.recv(timeout=60)
+                heard(line)
             pressed.set()
 
     monkeypatch.setattr("icpi_ros.cli.run.print", show, raising=False)

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import json
 import re
 import socket
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 import viser
+from view_client import heard
 from viser import _messages
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -110,10 +110,6 @@ def scene(gate, **more):
 
 def bar(gate, **more):
     return opened(gate, f"{gate.door.token}/bar", **more)
-
-
-def heard(line):
-    return json.loads(line.recv(timeout=LIMIT))
 
 
 def test_the_link_opens_the_page_and_what_it_shows(page):
@@ -259,7 +255,7 @@ def test_a_page_that_operates_releases_the_stop(operated):
         assert heard(other) == {"line": SECRET, "stopped": True}
         heard(line)
         other.send("reset")
-        assert heard(other) == {"said": "released"}
+        assert heard(other) == {"said": "released", "to": "reset"}
         gate.show(BarState(SECRET))
     assert run.asked == ["stop", "reset"]
 

@@ -13,7 +13,10 @@ from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.cost_curve import cost_curve
 from icpi_ros.view.page import PageAddress, RunPage, Subject, verdict
-from icpi_ros.view.panels import WaitingQuestion
+from icpi_ros.view import panels
+from icpi_ros.view.panels import APPROVE, BACK, EDIT, KEPT, LOOKED
+from icpi_ros.view.playback import motion_of
+from icpi_ros.view.question import AskedMotion, QuestionKind, WaitingQuestion
 
 SLIDE = TASKS.get("slide")
 MIDDLE = 0.5 * (SLIDE.space.lower + SLIDE.space.upper)
@@ -29,6 +32,21 @@ def trial(number, cost, note="", **more):
 
 
 TRIALS = [trial(0, 0.213), trial(1, 0.0012), trial(2, 0.0005)]
+
+
+def asks(request, text, theta=MIDDLE, lower=SLIDE.space.lower, upper=SLIDE.space.upper, **more):
+    """Return a question about a motion, with the path that the executor would name."""
+    scale = more.pop("scale", 1.0)
+    made = motion_of(SLIDE, UR5E, MIDDLE, scale)
+    q, _, _ = made.sample(np.linspace(0.0, made.duration, 20))
+    path = UR5E.tool_pose(q)[0] + more.pop("off", 0.0)
+    slow = (np.array([[0.3, 0.0, 0.4], [0.4, 0.0, 0.3]]),)
+    asked = AskedMotion(theta, lower, upper, scale, made.duration, path, slow)
+    return WaitingQuestion(request, QuestionKind.MOTION, text, text, asked, **more)
+
+
+def scene(request, text, **more):
+    return WaitingQuestion(request, QuestionKind.SCENE, text, text, **more)
 
 
 class Operator:
@@ -53,6 +71,12 @@ class Operator:
     def next(self):
         assert self.news.acquire(timeout=LIMIT)
         return self.decided[-1]
+
+
+@pytest.fixture(autouse=True)
+def looked_at(monkeypatch):
+    """Let a person look at a question for no time at all."""
+    monkeypatch.setattr(panels, "LOOK_TIME", 0.0)
 
 
 def opened(operator=None, operate=False, live=False):
@@ -158,7 +182,7 @@ def test_texts_from_models_and_plug_ins_are_no_markup():
     evil = "<img src=x onerror=alert(1)>"
     with opened() as made:
         made.show_trials([trial(0, 0.1, note=evil)])
-        made.show_question(WaitingQuestion(1, f"trial {evil}", MIDDLE))
+        made.show_question(asks(1, f"trial {evil}"))
         with Viewer(made.link) as viewer:
             viewer.until(lambda v: v.text().count("onerror") >= 2)
             assert "<img" not in viewer.text()
@@ -167,9 +191,9 @@ def test_texts_from_models_and_plug_ins_are_no_markup():
 
 def test_a_page_that_does_not_operate_has_nothing_to_press():
     with opened(Operator()) as made, Viewer(made.link) as viewer:
-        made.show_question(WaitingQuestion(7, "may it move?", MIDDLE))
+        made.show_question(asks(7, "may it move?"))
         viewer.until(lambda v: "may it move?" in v.text() and "read-only" in v.text())
-        assert "approve this motion" not in viewer.parts
+        assert APPROVE not in viewer.parts
         assert [n for n, p in viewer.parts.items() if "_hold_callback_freqs" in p] == ["play"]
 
 
@@ -178,17 +202,17 @@ def test_a_motion_is_approved_edited_or_rejected_under_its_own_id(operated):
     low, high = SLIDE.space.lower, SLIDE.space.upper
     narrow = (MIDDLE - 0.1 * (high - low), MIDDLE + 0.1 * (high - low))
     with Viewer(page.link) as viewer:
-        page.show_question(WaitingQuestion(11, "may it move?", MIDDLE, *narrow))
-        viewer.press("approve this motion")
+        page.show_question(asks(11, "may it move?", MIDDLE, *narrow))
+        viewer.press(APPROVE)
         assert operator.next() == (11, "approve", [])
         viewer.until(lambda v: "approve by somebody" in v.text())
-        page.show_question(WaitingQuestion(12, "and this?", MIDDLE, *narrow))
+        page.show_question(asks(12, "and this?", MIDDLE, *narrow))
         viewer.until(lambda v: "and this?" in v.text())
         viewer.uuid(SLIDE.space.parameters[0].heading)
         slider = viewer.parts[SLIDE.space.parameters[0].heading]
         assert (slider["min"], slider["max"]) == (narrow[0][0], narrow[1][0])
         viewer.set(SLIDE.space.parameters[0].heading, float(narrow[0][0]))
-        viewer.press("ask for the motion of these values")
+        viewer.press(EDIT)
         assert operator.next() == (12, "edit", [narrow[0][0], MIDDLE[1]])
         viewer.press("reject")
         assert operator.next() == (12, "reject", [])
@@ -199,9 +223,9 @@ def test_buttons_of_an_earlier_question_reach_nothing(operated):
     page, operator = operated
     before = len(operator.decided)
     with Viewer(page.link) as viewer:
-        page.show_question(WaitingQuestion(21, "the first", MIDDLE))
-        old = viewer.uuid("approve this motion")
-        page.show_question(WaitingQuestion(22, "the second", MIDDLE))
+        page.show_question(asks(21, "the first"))
+        old = viewer.uuid(APPROVE)
+        page.show_question(asks(22, "the second"))
         viewer.until(lambda v: "the second" in v.text())
         viewer.send(old, True)
         viewer.press("reject")
@@ -213,10 +237,15 @@ def test_buttons_of_an_earlier_question_reach_nothing(operated):
 def test_a_scene_is_confirmed_with_a_button_of_its_own(operated):
     page, operator = operated
     with Viewer(page.link) as viewer:
-        page.show_question(WaitingQuestion(31, "is the scene back?"))
-        viewer.press("the scene is back, the workspace is empty")
+        page.show_question(scene(31, "is the scene back?"))
+        viewer.send(viewer.uuid(BACK), True)
+        viewer.until(lambda v: "look at it first" in v.text())
+        assert viewer.parts[BACK]["color"] == "violet"
+        viewer.set(LOOKED, True)
+        viewer.press(BACK)
         assert operator.next() == (31, "clear", [])
-        assert "approve this motion" not in viewer.parts
+        viewer.until(lambda v: v.parts[LOOKED]["value"] is False)
+        assert APPROVE not in viewer.parts
         page.show_question(None)
 
 
@@ -224,8 +253,8 @@ def test_a_decision_that_was_not_taken_says_why(operated):
     page, operator = operated
     operator.refusal = "request 41 appeared less than 1 s ago"
     with Viewer(page.link) as viewer:
-        page.show_question(WaitingQuestion(41, "may it move?", MIDDLE))
-        viewer.press("approve this motion")
+        page.show_question(asks(41, "may it move?"))
+        viewer.press(APPROVE)
         viewer.until(lambda v: "appeared less than 1 s ago" in v.text())
         page.show_question(None)
     operator.refusal = None
@@ -236,11 +265,11 @@ def test_a_proposed_motion_is_a_ghost_beside_the_arm(operated):
     motion = SLIDE.motion(MIDDLE, UR5E).trajectory
     with Viewer(page.link) as viewer:
         page.show_joints(UR5E.home)
-        page.show_question(WaitingQuestion(51, "may it move?", MIDDLE))
+        page.show_question(asks(51, "may it move?"))
         viewer.until(lambda v: v.parts.get("motion", {}).get("options") == ["proposed"])
         begin = UR5E.links(motion.positions[0])[6, :3, 3]
         viewer.set("time [s]", 0.0)
-        viewer.until(lambda v: np.allclose(place(v, "/ghost/link_6"), begin))
+        viewer.until(lambda v: np.allclose(place(v, "/proposed/link_6"), begin))
         home = UR5E.links(UR5E.home)[6, :3, 3]
         np.testing.assert_allclose(place(viewer, "/arm/link_6"), home, atol=1e-6)
         page.show_question(None)
