@@ -6,14 +6,15 @@ from contextlib import closing
 import numpy as np
 import pytest
 from view_client import LIMIT, Viewer, upper_edge
+from websockets.exceptions import ConnectionClosed
 
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
+from icpi_ros.view import panels
 from icpi_ros.view.cost_curve import cost_curve
 from icpi_ros.view.page import PageAddress, RunPage, Subject, verdict
-from icpi_ros.view import panels
 from icpi_ros.view.panels import APPROVE, BACK, EDIT, KEPT, LOOKED
 from icpi_ros.view.playback import motion_of
 from icpi_ros.view.question import AskedMotion, QuestionKind, WaitingQuestion
@@ -256,6 +257,7 @@ def test_a_decision_that_was_not_taken_says_why(operated):
         page.show_question(asks(41, "may it move?"))
         viewer.press(APPROVE)
         viewer.until(lambda v: "appeared less than 1 s ago" in v.text())
+        operator.next()
         page.show_question(None)
     operator.refusal = None
 
@@ -291,3 +293,125 @@ def test_a_run_without_a_scene_or_a_goal_on_the_table_is_shown():
         made.show_trials([trial(0, 0.1)])
         with Viewer(made.link) as viewer:
             viewer.all_of("/scene/0", "/arm/link_6", "/paths/0")
+
+
+def visible(viewer, name):
+    return any(m.get("visible") for (n, _), m in viewer.moved.items() if n == name)
+
+
+def approvable(viewer):
+    return viewer.parts.get(APPROVE, {}).get("disabled") is False
+
+
+def test_a_question_that_came_again_keeps_its_buttons(operated):
+    page, _ = operated
+    with Viewer(page.link) as viewer:
+        page.show_question(asks(61, "may it move?"))
+        before = viewer.uuid(APPROVE)
+        page.show_question(asks(61, "may it move?"))
+        page.show_question(asks(61, "may it move?", theta=MIDDLE + 1e-6))
+        viewer.until(lambda v: v.uuid(APPROVE) != before and approvable(v))
+        page.show_question(None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"theta": np.array([np.nan, 0.0])}, "not 2 numbers"),
+        ({"lower": SLIDE.space.upper, "upper": SLIDE.space.lower}, "above its upper ones"),
+        ({"upper": np.array([np.inf, 1.0])}, "not 2 numbers"),
+        ({"foreign": "another task: toss"}, "another task: toss"),
+    ],
+)
+def test_a_question_that_cannot_be_shown_has_no_button(operated, wrong, why):
+    page, _ = operated
+    with Viewer(page.link) as viewer:
+        page.show_question(asks(62, "may it move?", **wrong))
+        viewer.until(lambda v: why.replace(" ", "") in v.text().replace(" ", "").replace("\\", ""))
+        assert not {APPROVE, KEPT, EDIT, BACK, "reject"} & viewer.parts.keys()
+        page.show_question(None)
+
+
+def test_a_scene_of_another_task_has_no_button(operated):
+    page, _ = operated
+    with Viewer(page.link) as viewer:
+        page.show_question(scene(63, "is it back?", foreign="another task: toss"))
+        viewer.until(lambda v: "another task: toss" in v.text())
+        assert not {BACK, LOOKED, "reject"} & viewer.parts.keys()
+        page.show_question(None)
+
+
+def test_a_motion_other_than_the_drawn_one_is_not_approved_here(operated):
+    page, operator = operated
+    with Viewer(page.link) as viewer:
+        page.show_question(asks(64, "may it move?", off=0.01))
+        viewer.until(lambda v: "mm off the drawn one" in v.text())
+        viewer.until(lambda v: "/asked/stroke" in v.nodes)
+        assert APPROVE not in viewer.parts
+        assert not visible(viewer, "/proposed")
+        viewer.press("reject")
+        assert operator.next() == (64, "reject", [])
+        page.show_question(None)
+
+
+def test_the_ghost_is_as_slow_as_the_motion_that_was_checked(operated):
+    page, _ = operated
+    with Viewer(page.link) as viewer:
+        page.show_question(asks(65, "may it move?", scale=0.5))
+        full = SLIDE.motion(MIDDLE, UR5E).trajectory.duration
+        viewer.until(approvable)
+        assert viewer.parts["time [s]"]["max"] == pytest.approx(2.0 * full, abs=0.01)
+        viewer.all_of("/asked/stroke", "/asked/slow_0")
+        page.show_question(None)
+        viewer.until(lambda v: "/asked/stroke" not in v.nodes)
+
+
+def test_a_past_trial_does_not_move_the_ghost_of_what_waits():
+    with opened(Operator(), operate=True, live=True) as made, Viewer(made.link) as viewer:
+        made.show_trials([trial(0, 0.2)])
+        made.show_question(asks(66, "may it move?"))
+        viewer.until(approvable)
+        begin, end = (
+            UR5E.links(motion_of(SLIDE, UR5E, MIDDLE).positions[i])[6, :3, 3] for i in (0, -1)
+        )
+        viewer.set("motion", "trial 0")
+        viewer.until(lambda v: visible(v, "/ghost"))
+        viewer.set("time [s]", 0.0)
+        viewer.until(lambda v: np.allclose(place(v, "/ghost/link_6"), begin))
+        np.testing.assert_allclose(place(viewer, "/proposed/link_6"), end, atol=1e-6)
+        colours = {
+            tuple(m["props"]["color"]) for n, m in viewer.nodes.items() if "/link_6/piece" in n
+        }
+    assert len(colours) == 3
+
+
+def test_a_question_is_looked_at_before_it_is_approved(monkeypatch, operated):
+    page, operator = operated
+    monkeypatch.setattr(panels, "LOOK_TIME", 3600.0)
+    before = len(operator.decided)
+    with Viewer(page.link) as viewer:
+        page.show_question(asks(67, "may it move?", kept=True))
+        assert viewer.uuid(KEPT)
+        assert APPROVE not in viewer.parts
+        assert viewer.parts[KEPT]["disabled"]
+        assert viewer.parts[EDIT]["disabled"]
+        viewer.send(viewer.uuid(KEPT), True)
+        viewer.until(lambda v: "look at it first" in v.text())
+        assert len(operator.decided) == before
+        viewer.press("reject")
+        assert operator.next() == (67, "reject", [])
+        page.show_question(None)
+
+
+def test_a_closed_page_is_dead_and_its_buttons_reach_nothing():
+    operator = Operator()
+    with opened(operator, operate=True, live=True) as made, Viewer(made.link) as viewer:
+        made.show_question(asks(68, "may it move?"))
+        viewer.until(approvable)
+        made.close()
+        with pytest.raises(ConnectionClosed):
+            viewer.until(lambda v: False)
+        with pytest.raises(OSError, match="refused"):
+            Viewer(made.link)
+        made.say("too late")  # reaches nobody, and does not raise
+        assert operator.decided == []
