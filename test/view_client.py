@@ -127,6 +127,8 @@ def upper_edge(link):
 
 def heard(line):
     """Return the next news of an upper edge that is no sign of life."""
-    while "frozen" in (news := json.loads(line.recv(timeout=LIMIT))):
-        pass
-    return news
+    for _ in range(int(LIMIT)):  # one a second
+        news = json.loads(line.recv(timeout=LIMIT))
+        if "frozen" not in news:
+            return news
+    raise TimeoutError("nothing but signs of life came")

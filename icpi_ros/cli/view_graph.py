@@ -135,8 +135,7 @@ class GraphPage:
             page.show_question(question_of(state.question, self._task))
         if state.image is not None and (shown is None or state.image is not shown.image):
             page.show_image(state.image)
-        page.show_stopped(state.stopped)
-        page.warn(_warning(state))
+        page.show_status(state.stopped, _warning(state))
 
 
 def _warning(state: GraphState) -> str:

@@ -202,6 +202,10 @@ class RunPage:
         """Show one line before any other; empty = there is nothing to know."""
         self._show_bar(warning=line)
 
+    def show_status(self, stopped: bool, warning: str) -> None:
+        """Show at once whether the stop is latched and what is to be known before any other."""
+        self._show_bar(stopped=stopped, warning=warning)
+
     def show_stopped(self, stopped: bool) -> None:
         """Show whether the stop is latched."""
         self._show_bar(stopped=stopped)
