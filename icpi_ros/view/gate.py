@@ -18,8 +18,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,6 +33,7 @@ from icpi_ros.core.errors import ExecutionFailed, IcpiError, UsageError
 from icpi_ros.core.html import template
 from icpi_ros.core.text import error_line
 from icpi_ros.view.controls import BarState, Controls
+from icpi_ros.view.responses import client, response, scene_policy
 from icpi_ros.view.rules import Door, NotAdmitted, Place
 
 MAX_CONNECTIONS = 64
@@ -165,12 +164,12 @@ class Gate:
             if upgrade and place is Place.STOP and self._strangers >= MAX_STRANGERS:
                 raise NotAdmitted(503, "too many pages are open")
         except NotAdmitted as exc:
-            return _response(exc.status, f"{exc}\n", "text/plain")
+            return response(exc.status, f"{exc}\n", "text/plain")
         if upgrade:
             connection.place = place  # type: ignore[attr-defined]
             return None
         if place is Place.SCENE:
-            return _response(200, _client(), "text/html", _scene_policy())
+            return response(200, client(), "text/html", scene_policy())
         return self._own_page(known=place is Place.BAR)
 
     def _own_page(self, known: bool) -> Response:
@@ -188,7 +187,7 @@ class Gate:
             f"default-src 'none'; connect-src 'self'; img-src data:; {inside}"
             f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'"
         )
-        return _response(200, markup, "text/html", policy)
+        return response(200, markup, "text/html", policy)
 
     async def _admitted(self, handler: _Handler, connection: ServerConnection) -> None:
         place = getattr(connection, "place", None)
@@ -393,37 +392,3 @@ def _bound(host: str, port: int) -> socket.socket:
             "another with --host and --port (0 = any that is free)"
         ) from exc
     return bound
-
-
-@functools.cache
-def _client() -> str:
-    """Page of viser itself, one file with all that it needs."""
-    return files("viser").joinpath("client", "build", "index.html").read_text(encoding="utf-8")
-
-
-def _scene_policy() -> str:
-    """Policy of viser's page: its scripts unpack themselves; nothing comes from elsewhere."""
-    return (
-        "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-        "style-src 'self' 'unsafe-inline'; worker-src blob:; "
-        "connect-src 'self' data: blob:; frame-ancestors 'self'"
-    )
-
-
-def _response(status: int, text: str, kind: str, policy: str = "default-src 'none'") -> Response:
-    body = text.encode()
-    if "frame-ancestors" not in policy:
-        policy += "; frame-ancestors 'none'"
-    headers = websockets.Headers(
-        {
-            "Content-Type": f"{kind}; charset=utf-8",
-            "Content-Length": str(len(body)),
-            "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'",
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
-        }
-    )
-    return Response(status, HTTPStatus(status).phrase, headers, body)
