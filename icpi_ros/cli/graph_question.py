@@ -87,18 +87,14 @@ class GraphControls:
 
 def kind_of(msg: Any) -> QuestionKind:
     """Return what an OperatorRequest asks about."""
-    from icpi_msgs.msg import OperatorRequest  # needs ROS
-
-    return QuestionKind.MOTION if msg.kind == OperatorRequest.MOTION else QuestionKind.SCENE
+    return QuestionKind.MOTION if msg.kind == type(msg).MOTION else QuestionKind.SCENE
 
 
 def foreign(msg: Any, task: str) -> str:
     """Return why an OperatorRequest is none of a page of ``task``; empty = it is."""
-    from icpi_msgs.msg import OperatorRequest  # needs ROS
-
     if msg.task != task:
         return f"another task: {printable(msg.task) or 'none is named'}; this page shows {task}"
-    if msg.kind not in (OperatorRequest.MOTION, OperatorRequest.SCENE):
+    if msg.kind not in (type(msg).MOTION, type(msg).SCENE):
         return f"a question of another version, kind {msg.kind}"
     return ""
 
