@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from icpi_ros.core.pictures import style
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.view.colours import shade
@@ -17,7 +18,6 @@ MAX_SHOWN = 200
 """Most trials that are drawn, the newest ones."""
 MAX_LABELS = 12
 """Most trials that have their number below the axis."""
-_PREDICTED = "#2b6fd6"
 
 
 def cost_curve(trials: Sequence[Trial]) -> str:
@@ -101,9 +101,9 @@ def _interval(axes: _Axes, trial: Trial) -> Iterator[str]:
     std = std if math.isfinite(std) else 0.0
     x, low, high = axes.x(trial.number), axes.y(predicted - std), axes.y(predicted + std)
     yield (
-        f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{_PREDICTED}" stroke-width="9" '
+        f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{style.PREDICTED}" stroke-width="9" '
         f'stroke-opacity=".3"/><path d="M{x - 7:.1f} {axes.y(predicted):.1f}h14" '
-        f'stroke="{_PREDICTED}" stroke-width="2"/>'
+        f'stroke="{style.PREDICTED}" stroke-width="2"/>'
     )
 
 
@@ -119,6 +119,6 @@ def _point(axes: _Axes, trial: Trial, colour: tuple[int, int, int]) -> Iterator[
     elif trial.status is not TrialStatus.RUNNING:
         y = HEIGHT - BOTTOM - 6
         yield (
-            f'<path d="M{x - 4:.1f} {y - 4}l8 8m0-8l-8 8" stroke="#c02010" stroke-width="2">'
+            f'<path d="M{x - 4:.1f} {y - 4}l8 8m0-8l-8 8" stroke="{style.BAD}" stroke-width="2">'
             f"<title>trial {trial.number}: {trial.status.value}</title></path>"
         )

@@ -162,7 +162,7 @@ class SceneDrawing:
             self._object.position = position
 
     def show_paths(self, trials: Sequence[Trial]) -> None:
-        """Draw the paths of trials, the last one bright."""
+        """Draw the paths of trials, the last one broad."""
         count = len(trials)
         numbered = list(enumerate(trials))[-MAX_PATHS:]
         seen = [(i, trial, path) for i, trial in numbered if len(path := _path(trial)) > 1]

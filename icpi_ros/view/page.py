@@ -10,10 +10,10 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from icpi_ros.core.types import Array, Trial, TrialStatus
-from icpi_ros.core.units import millimetres
+from icpi_ros.core.types import Array, Trial
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
+from icpi_ros.runs.verdict import verdict
 from icpi_ros.tasks.base import Task
 from icpi_ros.view.colours import ARM, PAST
 from icpi_ros.view.controls import BarState, Controls
@@ -150,7 +150,7 @@ class RunPage:
             self._costs.content = cost_curve(self._trials)
             self._table.content = trials_table(self._trials, task.space)
             self._offer()
-        self.say(verdict(trials, budget))
+        self.say(progress_line(trials, budget))
         if play:
             self._playback.play()
 
@@ -251,17 +251,9 @@ class RunPage:
         camera.position = tuple(middle + max(size, 0.5) * np.array([0.85, -1.0, 0.6]))
 
 
-def verdict(trials: Sequence[Trial], budget: int = 0) -> str:
-    """Return one sentence about the trials so far: ``213 mm to 1.0 mm in 2 adjustments``."""
-    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
-    if not done:
-        return "no trial was observed" if trials else "no trial yet"
-    best = min(done, key=lambda trial: trial.cost)
-    first = done[0]
-    count = best.number - first.number
+def progress_line(trials: Sequence[Trial], budget: int = 0) -> str:
+    """Return the verdict on the trials so far, and how many of a budget they are."""
+    if not trials:
+        return "no trial yet"
     of = f" of {budget}" if budget else ""
-    so_far = f"{len(trials)}{of} trial{'s' if max(len(trials), budget) > 1 else ''}"
-    if count <= 0:
-        return f"best {millimetres(best.cost)} in trial {best.number}; {so_far}"
-    steps = "one adjustment" if count == 1 else f"{count} adjustments"
-    return f"{millimetres(first.cost)} to {millimetres(best.cost)} in {steps}; {so_far}"
+    return f"{verdict(trials)} {len(trials)}{of} trial{'s' if max(len(trials), budget) > 1 else ''}"

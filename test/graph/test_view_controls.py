@@ -1,6 +1,7 @@
 """The way of a page's buttons to the executor, without a graph: what is meant, and what is late."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -157,6 +158,13 @@ def test_a_release_is_asked_for_once_and_at_once(monkeypatch, domain, ready):
         with pytest.raises(StillStopping if ready else ExecutionFailed):
             client.reset_stop_once()
     assert service.calls == int(ready)
+
+
+def test_no_outcome_is_waited_for_once_the_client_is_closed(domain):
+    with OperatorClient("nowhere") as client:
+        waiting = ThreadPoolExecutor(1).submit(client.verdict, "approve")
+    with pytest.raises(ExecutionFailed, match="closed before the executor answered"):
+        waiting.result(60)
 
 
 def test_a_page_that_fails_is_closed_before_it_says_so(monkeypatch, capsys):

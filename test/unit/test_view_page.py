@@ -9,12 +9,13 @@ from view_client import LIMIT, Viewer, upper_edge
 from websockets.exceptions import ConnectionClosed
 
 from icpi_ros.core.errors import ExecutionFailed
+from icpi_ros.core.pictures import style
 from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
 from icpi_ros.view import panels
 from icpi_ros.view.cost_curve import cost_curve
-from icpi_ros.view.page import PageAddress, RunPage, Subject, verdict
+from icpi_ros.view.page import PageAddress, RunPage, Subject, progress_line
 from icpi_ros.view.panels import APPROVE, BACK, EDIT, KEPT, LOOKED
 from icpi_ros.view.playback import motion_of
 from icpi_ros.view.question import AskedMotion, QuestionKind, WaitingQuestion
@@ -106,8 +107,7 @@ def test_arm_scene_goal_and_paths_are_in_the_scene(page):
         )
         colours = [bytes(viewer.nodes[f"/ends/{n}"]["props"]["color"]) for n in range(3)]
         carried = [name for name in viewer.nodes if name.startswith("/arm/") and "piece" in name]
-    assert len(set(colours)) == 3
-    assert sum(colours[2]) > sum(colours[0]), "the newest is bright"
+    assert [f"#{colour.hex()}" for colour in colours] == style.sequence(3), "as in all pictures"
     assert len(carried) == len(UR5E.collision_geometry)
 
 
@@ -146,22 +146,26 @@ def test_the_cost_curve_marks_predictions_and_trials_without_a_cost():
 
 def test_the_upper_edge_has_the_verdict(page):
     with upper_edge(page.link) as news:
-        assert news()["line"] == "213 mm to 0.50 mm in 2 adjustments; 3 of 8 trials"
+        assert (
+            news()["line"]
+            == "213 mm to 1.20 mm in one adjustment, 0.50 mm after two. 3 of 8 trials"
+        )
 
 
 @pytest.mark.parametrize(
     ("costs", "budget", "line"),
     [
         ([], 8, "no trial yet"),
-        ([0.1], 1, "best 100 mm in trial 0; 1 of 1 trial"),
-        ([0.1, 0.2], 0, "best 100 mm in trial 0; 2 trials"),
-        ([0.1, 0.001, 0.5], 3, "100 mm to 1.00 mm in one adjustment; 3 of 3 trials"),
+        ([0.1], 1, "100 mm; no adjustment has an outcome yet. 1 of 1 trial"),
+        ([0.1, 0.2], 0, "100 mm; not closer in one adjustment. 2 trials"),
+        ([0.1, 0.001, 0.5], 3, "100 mm to 1.00 mm in one adjustment. 3 of 3 trials"),
     ],
 )
 def test_the_verdict_is_one_sentence(costs, budget, line):
-    assert verdict([trial(n, cost) for n, cost in enumerate(costs)], budget) == line
+    made = [trial(n, cost) for n, cost in enumerate(costs)]
+    assert progress_line(made, budget) == line
     lost = trial(0, np.nan, status=TrialStatus.UNOBSERVED)
-    assert verdict([lost]) == "no trial was observed"
+    assert progress_line([lost]).startswith("No trial was observed. 1 trial")
 
 
 def test_a_motion_can_be_scrubbed_and_every_viewer_sees_it(page):
