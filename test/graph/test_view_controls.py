@@ -147,6 +147,16 @@ class Unready:
         return SimpleNamespace(done=lambda: True, result=lambda: reply)
 
 
+def test_the_page_releases_in_one_attempt_and_not_after_its_end():
+    client = Client(None)
+    client.reset_stop_once = lambda: "released"  # it has no other
+    controls = GraphControls(client, "slide")
+    assert controls.reset() == "released"
+    controls.close()
+    with pytest.raises(ExecutionFailed, match="the page is closed"):
+        controls.reset()
+
+
 STILL = "the arm is still being stopped"
 
 

@@ -313,9 +313,13 @@ def test_a_question_that_came_again_keeps_its_buttons(operated):
         page.show_question(asks(61, "may it move?"))
         before = viewer.uuid(APPROVE)
         page.show_question(asks(61, "may it move?"))
+        page.show_trials([trial(0, 0.1, note="came after it")])
+        viewer.until(lambda v: "came after it" in v.text())
+        assert viewer.uuid(APPROVE) == before
         page.show_question(asks(61, "may it move?", theta=MIDDLE + 1e-6))
         viewer.until(lambda v: v.uuid(APPROVE) != before and approvable(v))
         page.show_question(None)
+        page.show_trials([])
 
 
 @pytest.mark.parametrize(
