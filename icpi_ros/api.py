@@ -23,6 +23,7 @@ from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.earlier import AUTO
 from icpi_ros.runs.in_process import execution_in_process, run_simulated
+from icpi_ros.runs.picture.live import need_notebook
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW, named, require_model, whole
 from icpi_ros.runs.store.storage import Storage
@@ -94,6 +95,8 @@ def improve(
         KeyboardInterrupt: by the user; with a ``storage`` the run can be resumed, in memory it is
             gone.
     """
+    if live:
+        need_notebook()  # before there is a run
     task = _task(task)
     simulated = task if world is None else _task(world)
     arm = _arm(task, arm, simulated)

@@ -57,7 +57,8 @@ class Viewer:
         return "\n".join(self._texts.values())
 
     def press(self, label):
-        """Press the newest button of that label."""
+        """Press the newest button of that label, once it can be pressed."""
+        self.until(lambda viewer: viewer.parts.get(label, {}).get("disabled") is False)
         self.set(label, True)
 
     def set(self, label, value):
@@ -121,4 +122,13 @@ def unpacked(frame):
 def upper_edge(link):
     """Yield a function that returns the next news of the page's upper edge."""
     with connect(link.replace("http", "ws") + "bar", open_timeout=LIMIT, proxy=None) as line:
-        yield lambda: json.loads(line.recv(timeout=LIMIT))
+        yield lambda: heard(line)
+
+
+def heard(line):
+    """Return the next news of an upper edge that is no sign of life."""
+    for _ in range(int(LIMIT)):  # one a second
+        news = json.loads(line.recv(timeout=LIMIT))
+        if "frozen" not in news:
+            return news
+    raise TimeoutError("nothing but signs of life came")

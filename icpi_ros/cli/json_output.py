@@ -46,13 +46,22 @@ class JsonOutput:
         """Send what is printed for people to stderr where the JSON goes to standard output."""
         return nullcontext() if self.path else redirect_stdout(sys.stderr)
 
-    def write(self, content: object) -> None:
-        """Write ``content`` as standard JSON: arrays as lists, null for what is not finite."""
+    def write(self, content: object, secret: bool = False) -> None:
+        """Write ``content`` as standard JSON: arrays as lists, null for what is not finite.
+
+        Args:
+            content: to write.
+            secret: a file is for its owner alone.
+        """
         # json is 5 ms and numpy 0.2 s that a help and a wrong option need not take
         import json
 
         from icpi_ros.core.redact import jsonable
 
+        if secret and self.path is not None:
+            self.path.touch(mode=0o600)
+            if self.path.is_file():  # no pipe or device
+                self.path.chmod(0o600)  # it was there before
         self.write_text(json.dumps(jsonable(content), indent=1) + "\n")
 
     def write_text(self, text: str) -> None:

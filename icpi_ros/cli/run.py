@@ -334,9 +334,10 @@ def execute(args: argparse.Namespace, plan: Plan) -> str:
 
 def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Trial], None]) -> str:
     with TrialStore(plan.store) as store:
+        plan.view.open_page(plan.task, plan.improver, arm, plan.goal)
         improvement = _open_run(plan, store, execution)
         plan.announce(improvement.run_id, improvement.resumed_from)
-        with plan.view.following(improvement, arm, show) as shown:
+        with plan.view.following(improvement, show) as shown:
             run_simulated(improvement, arm, plan.observation, shown, plan.world)
         return improvement.run_id
 

@@ -71,7 +71,7 @@ def say_link(page: RunPage, stops: bool = False, json: JsonOutput | None = None)
         json: where the addresses are written, too.
     """
     if json:
-        json.write({"page": page.link, "stop": page.stop_link if stops else None})
+        json.write({"page": page.link, "stop": page.stop_link if stops else None}, secret=True)
     print(f"icpi: page: {page.link}", file=sys.stderr, flush=True)
     if stops:
         print(f"icpi: STOP alone, without the token: {page.stop_link}", file=sys.stderr, flush=True)

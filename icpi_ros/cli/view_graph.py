@@ -6,34 +6,28 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from icpi_ros.cli.commands import need_ros
+from icpi_ros.cli.graph_question import GraphControls, question_of
 from icpi_ros.cli.view import address_of, say_link
-from icpi_ros.core.errors import ExecutionFailed
+from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import error_line, printable
-from icpi_ros.report.operator_request import request_text
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import prefixed
 from icpi_ros.ros.bringup.parent import Parent
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress, RunPage, Subject
-from icpi_ros.view.panels import WaitingQuestion
 
 if TYPE_CHECKING:
     from icpi_ros.ros.clients.graph_watch import GraphState, GraphWatch
-    from icpi_ros.ros.clients.operator_client import OperatorClient
 
 PERIOD = 1.0 / 30.0
 """Time between two pictures [s]."""
 QUIET = 2.0
 """Time without joint states from which on the page says so [s]."""
-BY = "a person at the page"
 
 
 @dataclass(frozen=True)
@@ -53,39 +47,6 @@ class GraphAddress:
     camera: bool = False
 
 
-class GraphControls:
-    """Way from the page to the services of a graph, those of `icpi approve` and `icpi stop`."""
-
-    def __init__(self, client: OperatorClient) -> None:
-        """Take the client."""
-        self._client, self._deciding = client, threading.Lock()
-
-    def stop(self) -> str:
-        """Press the software stop."""
-        return self._client.stop()
-
-    def reset(self) -> str:
-        """Release it."""
-        return self._client.reset_stop()
-
-    def decide(self, request: int, kind: str, theta: Sequence[float] = ()) -> str:
-        """Decide about the question of that id; see Controls.
-
-        Raises:
-            ExecutionFailed: it waits no more, or the decision was not taken or does not count.
-        """
-        with self._deciding:
-            pending = self._client.pending
-            if pending is None or pending.request_id != request:
-                raise ExecutionFailed(f"request {request} does not wait any more")
-            if refusal := self._client.decide(pending, kind, theta, BY):
-                raise ExecutionFailed(refusal)
-            outcome = self._client.verdict(kind)
-        if not outcome.counted:
-            raise ExecutionFailed(f"the decision did not count: {outcome.reason}")
-        return outcome.reason
-
-
 class GraphPage:
     """Page of a graph, which is followed until it is closed; a context manager."""
 
@@ -93,8 +54,14 @@ class GraphPage:
         """Find the graph and open the page.
 
         Raises:
-            UsageError: no graph answers, or the page cannot be opened.
+            UsageError: no graph answers, the page cannot be opened, or it would approve for
+                another arm than the graph's.
         """
+        if graph.arm and address.operate:
+            raise UsageError(
+                "--arm draws another arm than the graph's, and what is approved is the graph's "
+                "own motion: leave out --arm or --operate"
+            )
         from icpi_ros.ros.clients.graph_watch import GraphWatch, SubjectClient  # needs ROS
         from icpi_ros.ros.clients.operator_client import OperatorClient  # needs ROS
 
@@ -103,20 +70,19 @@ class GraphPage:
         task = TASKS.get(known.get("task", ""))
         arm = find_arm(graph.arm or known.get("arm") or task.arm)
         joints = prefixed(arm, known.get("joint_prefix", "")).joints
-        self._task, self._units = task, [p.shown_unit for p in task.space.parameters]
+        self._task = task
         self._ending = threading.Event()
         with ExitStack() as stack:
             self._watch: GraphWatch = stack.enter_context(
                 GraphWatch(graph.namespace, joints, graph.camera)
             )
             operator = stack.enter_context(OperatorClient(graph.namespace))
+            self._controls = GraphControls(operator, task.name)
             title = f"{task.name}, {arm.name}, graph /{graph.namespace.strip('/')}"
-            self.page = RunPage(
-                Subject(title, task, arm, task.default_goal, live=True),
-                address,
-                GraphControls(operator),
-            )
+            subject = Subject(title, task, arm, task.default_goal, live=True)
+            self.page = RunPage(subject, address, self._controls)
             stack.callback(self.page.close)
+            stack.callback(self._controls.close)
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._follow, name="page", daemon=True)
         self._thread.start()
@@ -145,9 +111,13 @@ class GraphPage:
             try:
                 self._show(state, shown)
             except Exception as exc:  # a client: the graph goes on whatever is wrong here
+                self._controls.close()
+                self.page.close()
                 text = f"icpi: the page is closed, the graph goes on: {error_line(exc)}"
                 print(printable(text), file=sys.stderr, flush=True)
                 return
+            self._controls.seen()
+            self.page.beat()
             shown = state
 
     def _show(self, state: GraphState, shown: GraphState | None) -> None:
@@ -162,27 +132,10 @@ class GraphPage:
                 page.show_goal(goal)
             page.show_trials(state.trials)
         if shown is None or state.question is not shown.question:
-            page.show_question(self._question(state.question))
+            page.show_question(question_of(state.question, self._task))
         if state.image is not None and (shown is None or state.image is not shown.image):
             page.show_image(state.image)
-        page.show_stopped(state.stopped)
-        page.warn(_warning(state))
-
-    def _question(self, msg: Any) -> WaitingQuestion | None:
-        """Return what waits, with the bounds in force: those of this step where there are any."""
-        if msg is None:
-            return None
-        text = request_text(msg, self._units)
-        if not msg.theta or msg.task != self._task.name:
-            return WaitingQuestion(int(msg.request_id), text)
-        near = bool(msg.step_lower)
-        return WaitingQuestion(
-            int(msg.request_id),
-            text,
-            np.array(msg.theta),
-            np.array(msg.step_lower if near else msg.lower),
-            np.array(msg.step_upper if near else msg.upper),
-        )
+        page.show_status(state.stopped, _warning(state))
 
 
 def _warning(state: GraphState) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from icpi_ros.cli.view import address_of, need_viser, say_link
 from icpi_ros.core.errors import UsageError
@@ -17,6 +19,9 @@ from icpi_ros.core.types import Trial
 if TYPE_CHECKING:
     from icpi_ros.robots.base import Arm
     from icpi_ros.runs.run import Run
+    from icpi_ros.tasks.base import Task
+    from icpi_ros.view.following import RunStop
+    from icpi_ros.view.page import RunPage
 
 
 class RunView:
@@ -31,6 +36,8 @@ class RunView:
         self._args, self._wanted = args, bool(args.view)
         self._stack = ExitStack()
         self._open = False
+        self._page: RunPage | None = None
+        self._stop: RunStop | None = None
         if args.operate and not (args.view and not args.in_process):
             raise UsageError("--operate lets the page of --view decide, in a run through a graph")
         if self._wanted:
@@ -47,31 +54,44 @@ class RunView:
                 while True:
                     time.sleep(1.0)
 
+    def open_page(self, task: Task, improver: str, arm: Arm, goal: Sequence[float]) -> None:
+        """Open the page of a run in this process, before there is one.
+
+        Raises:
+            UsageError: it cannot be opened; nothing is stored yet.
+        """
+        if not self._wanted:
+            return
+        from icpi_ros.view.following import RunStop  # viser is a quarter of a second
+        from icpi_ros.view.page import RunPage, Subject
+
+        self._stop = RunStop()
+        subject = Subject(f"{task.name} with {improver}", task, arm, np.array(goal))
+        self._page = RunPage(subject, address_of(self._args), self._stop)
+        self._stack.callback(self._page.close)
+        self._open = True
+        say_link(self._page, stops=True)
+
     @contextmanager
     def following(
-        self, run: Run, arm: Arm, show: Callable[[Trial], None]
+        self, run: Run, show: Callable[[Trial], None]
     ) -> Iterator[Callable[[Trial], None]]:
         """Yield what is to be called after each trial of a run in this process.
 
         Args:
             run: to follow; a STOP of the page cancels it.
-            arm: that executes.
             show: called with each trial, too.
         """
-        if not self._wanted:
+        page, stop = self._page, self._stop
+        if page is None or stop is None:
             yield show
             return
-        from icpi_ros.view.following import Follower, RunStop  # viser is a quarter of a second
-        from icpi_ros.view.page import RunPage, Subject
+        from icpi_ros.view.following import Follower
 
-        stop = RunStop()
-        title = f"{run.task.name} with {run.config.improver}"
-        page = RunPage(Subject(title, run.task, arm, run.goal), address_of(self._args), stop)
-        self._stack.callback(page.close)
-        self._open = True
-        say_link(page, stops=True)
         follower = Follower(page, run.config.budget, _say)
         follower.show(run.trials)
+        if stop.pressed and not run.finished:
+            run.cancel("STOP was pressed on the page")
 
         def shown(trial: Trial) -> None:
             show(trial)

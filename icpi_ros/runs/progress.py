@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
 from icpi_ros.core.html import table
-from icpi_ros.core.text import printable
+from icpi_ros.core.text import error_line, printable
 from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.picture import draw
@@ -92,9 +93,15 @@ class RunProgress:
         return self._live
 
     def _redraw(self) -> None:
-        """Keep the live picture up, if there is one."""
-        if self._live is not None:
+        """Keep the live picture up, if there is one; a run goes on without one that fails."""
+        if self._live is None:
+            return
+        try:
             self._live.update(last=self.finished)
+        except Exception as exc:
+            self._live = None
+            text = f"the live picture is given up, the run goes on: {error_line(exc)}"
+            print(printable(f"icpi: {text}"), file=sys.stderr)
 
     def _rows(self) -> list[dict[str, Value]]:
         return trial_rows(self.task, self.trials)

@@ -75,13 +75,15 @@ def take(
 ) -> Take:
     """Return the states of the trial of ``theta`` every ``period`` [s] until its object rests.
 
+    At most as long as the task allows.
+
     Raises:
         UsageError: the object went elsewhere than in the simulation, and its pose is not known
             from its path alone (a rope).
         SimulationUnstable: the simulation diverged.
     """
     motion = task.motion(theta, arm)
-    until = max(float(seen.times[-1]), motion.trajectory.duration)
+    until = min(max(float(seen.times[-1]), motion.trajectory.duration), task.max_duration)
     world.reset(motion.trajectory.positions[0])
     if motion.release is not None:
         world.open_gripper(motion.release)

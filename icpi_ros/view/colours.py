@@ -1,18 +1,29 @@
-"""Colours of the page: one per trial, the same in the scene and in the cost curve."""
+"""Colours of the page as red, green, blue: those of all pictures, for viser."""
 
 from __future__ import annotations
 
-import numpy as np
+from icpi_ros.core.pictures import style
 
 Colour = tuple[int, int, int]
-ARM: Colour = (128, 140, 152)
-GHOST: Colour = (30, 130, 235)
-GOAL: Colour = (10, 150, 70)
-_RAMP = np.array([[62, 60, 140], [120, 40, 160], [200, 55, 120], [245, 120, 60], [255, 190, 30]])
+
+
+def rgb(colour: str) -> Colour:
+    """Return red, green, blue of ``#rrggbb``, 0 to 255 each."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
+ARM = rgb(style.CATEGORIES[3])
+"""The arm as it is."""
+GHOST = rgb(style.PREDICTED)
+"""What waits for a person."""
+PAST = rgb(style.CATEGORIES[9])
+"""A trial's motion beside an arm that is shown as it is."""
+SLOW, RELEASE = rgb(style.CATEGORIES[0]), rgb(style.CATEGORIES[5])
+"""Slow moves before what waits; the point at which the gripper lets go."""
+GOAL = rgb(style.GOAL)
 
 
 def shade(index: int, count: int) -> Colour:
-    """Return the colour of one of ``count`` trials, dark for the first, bright for the newest."""
-    place = (index / (count - 1) if count > 1 else 1.0) * (len(_RAMP) - 1)
-    red, green, blue = (int(np.interp(place, np.arange(len(_RAMP)), c)) for c in _RAMP.T)
-    return red, green, blue
+    """Return the colour of one of ``count`` trials: the newest stands out most."""
+    return rgb(style.sequence(max(count, 1))[index] if count > 1 else style.SEQUENCE[-1])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from icpi_ros.core.html import template
+from icpi_ros.core.pictures import style
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.view.colours import shade
@@ -18,7 +19,6 @@ MAX_SHOWN = 200
 """Most trials that are drawn, the newest ones."""
 MAX_LABELS = 12
 """Most trials that have their number below the axis."""
-_PREDICTED = "#2b6fd6"
 
 
 def cost_curve(trials: Sequence[Trial]) -> str:
@@ -33,7 +33,8 @@ def cost_curve(trials: Sequence[Trial]) -> str:
         height=HEIGHT,
         left=LEFT,
         right=WIDTH - RIGHT,
-        predicted=_PREDICTED,
+        predicted=style.PREDICTED,
+        bad=style.BAD,
         levels=axes.levels(),
         numbers=axes.numbers(),
         best=_best(axes, trials),

@@ -12,13 +12,16 @@ import viser.transforms
 from icpi_ros.core.types import Array, Trial
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
-from icpi_ros.view.colours import GOAL, Colour, shade
+from icpi_ros.view.colours import GHOST, GOAL, RELEASE, SLOW, Colour, shade
+from icpi_ros.view.question import AskedMotion
 from icpi_ros.view.shapes import Surroundings, pieces
 
 GOAL_RADIUS = 0.02
 """Least radius of the ring around the goal [m]; it is never hidden by the object."""
 END_RADIUS = 0.006
 """Radius of the ball at the end of a path [m]."""
+RELEASE_RADIUS = 0.015
+"""Radius of the ball where the gripper lets go [m]."""
 SKIN = 0.0015
 """Growth of an arm that is seen through: where it is at the arm's own place, it is seen at all."""
 MAX_PATHS = 40
@@ -75,6 +78,54 @@ class ArmDrawing:
         self._root.visible = visible
 
 
+class ProposalDrawing:
+    """Motion that waits for a person: ghost of the arm, and its tool's paths as it was checked.
+
+    Attributes:
+        arm: the ghost.
+    """
+
+    def __init__(self, server: viser.ViserServer, arm: Arm) -> None:
+        """Draw nothing yet."""
+        self._scene = server.scene
+        self.arm = ArmDrawing(server, "/proposed", arm, GHOST, 0.45)
+        self.arm.show(False)
+        self._handles: list[Any] = []
+
+    def show(self, asked: AskedMotion | None, ghost: bool) -> None:
+        """Draw the paths of a motion in the place of the last ones; None = none.
+
+        Args:
+            asked: that waits.
+            ghost: its ghost is shown, too.
+        """
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self.arm.show(ghost)
+        if asked is None:
+            return
+        lines = [("stroke", asked.path, GHOST, 4.0)]
+        lines += [(f"slow_{n}", path, SLOW, 2.0) for n, path in enumerate(asked.slow)]
+        for name, path, colour, width in lines:
+            path = path[np.isfinite(path).all(axis=1)]
+            if len(path) > 1:
+                self._handles.append(
+                    self._scene.add_line_segments(
+                        f"/asked/{name}",
+                        np.stack([path[:-1], path[1:]], axis=1),
+                        np.array(colour, dtype=np.uint8),
+                        thickness=width,
+                        thickness_units="screen",
+                    )
+                )
+        if asked.release is not None and np.isfinite(asked.release).all():
+            ball = self._scene.add_icosphere(
+                "/asked/release", RELEASE_RADIUS, color=RELEASE, position=asked.release
+            )
+            self._handles.append(ball)
+
+
 class SceneDrawing:
     """Table, object, goal and the paths of all trials."""
 
@@ -111,7 +162,7 @@ class SceneDrawing:
             self._object.position = position
 
     def show_paths(self, trials: Sequence[Trial]) -> None:
-        """Draw the paths of trials, the last one bright."""
+        """Draw the paths of trials, the last one broad."""
         count = len(trials)
         numbered = list(enumerate(trials))[-MAX_PATHS:]
         seen = [(i, trial, path) for i, trial in numbered if len(path := _path(trial)) > 1]

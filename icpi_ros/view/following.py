@@ -54,6 +54,7 @@ class Follower:
             try:
                 self._page.show_trials(trials, self._budget, play=True)
             except Exception as exc:  # a client: whatever is wrong with it, the run goes on
+                self._page.close()
                 self._say(f"the page is closed, the run goes on: {error_line(exc)}")
                 return
 

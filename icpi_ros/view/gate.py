@@ -14,11 +14,10 @@ import logging
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from http import HTTPStatus
-from importlib.resources import files
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,10 +29,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.errors import ExecutionFailed, IcpiError, UsageError
 from icpi_ros.core.html import template
 from icpi_ros.core.text import error_line
 from icpi_ros.view.controls import BarState, Controls
+from icpi_ros.view.responses import client, response, scene_policy
 from icpi_ros.view.rules import Door, NotAdmitted, Place
 
 MAX_CONNECTIONS = 64
@@ -44,8 +44,10 @@ MAX_MESSAGE = 1 << 20
 """Largest message from a page [bytes]."""
 MAX_HANDSHAKE = 5.0
 """Longest time for a request to arrive [s]."""
-MAX_WORD = 16
-"""Longest word from the upper edge of a page."""
+BEAT = 1.0
+"""Time from one sign of life to the next [s]."""
+FROZEN = 2.5
+"""Time without a look at what is shown from which on a page says that it is frozen [s]."""
 NO_STOP = "the stop was not answered: use the emergency stop of the arm"
 _Handler = Callable[[ServerConnection], Awaitable[None]]
 _opening = threading.Lock()
@@ -89,6 +91,9 @@ class Gate:
         self._strangers = 0
         self._open = 0
         self._pressed: Future[str] | None = None
+        self._released: Future[str] | None = None
+        self._looked: float | None = None
+        self._closed = threading.Event()
         self._stopping = ThreadPoolExecutor(1, "stop")  # of its own: nothing else holds up a stop
         self._resetting = ThreadPoolExecutor(1, "reset")
         self._socket = _bound(host, port)
@@ -108,7 +113,10 @@ class Gate:
         return self._operate and self._controls is not None
 
     def close(self) -> None:
-        """Close the page and its connections."""
+        """Close the page and its connections; a second time does nothing."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
         with _quiet():
             self.server.stop()
         self._socket.close()
@@ -120,9 +128,12 @@ class Gate:
         if state == self._state:
             return
         self._state = state
-        loop = self.server.get_event_loop()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._tell_bars)
+        with suppress(RuntimeError):  # it has been closed
+            self.server.get_event_loop().call_soon_threadsafe(self._tell_bars)
+
+    def beat(self) -> None:
+        """Note that what is shown was looked at just now; from the first time on it has to be."""
+        self._looked = time.monotonic()
 
     # --- listening ----------------------------------------------------------------------------
 
@@ -153,12 +164,12 @@ class Gate:
             if upgrade and place is Place.STOP and self._strangers >= MAX_STRANGERS:
                 raise NotAdmitted(503, "too many pages are open")
         except NotAdmitted as exc:
-            return _response(exc.status, f"{exc}\n", "text/plain")
+            return response(exc.status, f"{exc}\n", "text/plain")
         if upgrade:
             connection.place = place  # type: ignore[attr-defined]
             return None
         if place is Place.SCENE:
-            return _response(200, _client(), "text/html", _scene_policy())
+            return response(200, client(), "text/html", scene_policy())
         return self._own_page(known=place is Place.BAR)
 
     def _own_page(self, known: bool) -> Response:
@@ -176,7 +187,7 @@ class Gate:
             f"default-src 'none'; connect-src 'self'; img-src data:; {inside}"
             f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'"
         )
-        return _response(200, markup, "text/html", policy)
+        return response(200, markup, "text/html", policy)
 
     async def _admitted(self, handler: _Handler, connection: ServerConnection) -> None:
         place = getattr(connection, "place", None)
@@ -205,38 +216,69 @@ class Gate:
 
     async def _words(self, connection: ServerConnection, known: bool) -> None:
         """Carry out the words of one page until it is closed."""
+        # Each word has a task of its own: no stop waits until a release is answered.
+        tasks = {"beats": asyncio.create_task(self._beats(connection))}
         try:
             async for word in connection:
                 if word == "stop" and self._controls is not None:
-                    await self._press_stop(connection, known)
+                    press = self._press_stop(connection, known)
                 elif word == "reset" and known and self.operate:
-                    await self._press_reset(connection)
+                    press = self._press_reset(connection)
                 else:
                     await connection.close(1008, "no such word, or not allowed here")
+                    continue
+                if word in tasks and not tasks[word].done():
+                    press.close()  # the same is under way
+                else:
+                    tasks[word] = asyncio.create_task(press)
         except ConnectionClosed:
             pass
+        finally:
+            tasks["beats"].cancel()
+
+    async def _beats(self, connection: ServerConnection) -> None:
+        """Send signs of life until the connection is closed."""
+        with suppress(ConnectionClosed):
+            while True:
+                await asyncio.sleep(BEAT)
+                looked = self._looked
+                frozen = looked is not None and time.monotonic() - looked > FROZEN
+                await connection.send(json.dumps({"frozen": frozen}))
 
     async def _press_stop(self, connection: ServerConnection, known: bool) -> None:
         """Stop; presses while one is under way wait for that one."""
         assert self._controls is not None
         if self._pressed is None or self._pressed.done():
             self._pressed = self._stopping.submit(self._controls.stop)
+            if self._released is not None and not self._released.done():
+                # That release was asked for before, and may arrive after this stop.
+                self._released.add_done_callback(self._stop_again)
         try:
             line = await asyncio.wrap_future(self._pressed)
         except Exception as exc:
             line = f"{NO_STOP} ({_line(exc)})" if known else NO_STOP
-            await connection.send(json.dumps({"failed": line}))
+            await _answer(connection, failed=line)
             return
-        await connection.send(json.dumps({"said": line if known else "STOP was pressed"}))
+        await _answer(connection, said=line if known else "STOP was pressed")
+
+    def _stop_again(self, _: object) -> None:
+        """Stop once more after a release that was under way when STOP was pressed."""
+        assert self._controls is not None
+        with suppress(RuntimeError):  # the page has been closed
+            self._stopping.submit(self._controls.stop)
 
     async def _press_reset(self, connection: ServerConnection) -> None:
         assert self._controls is not None
+        pressed = [self._pressed, self._released]
         try:
-            line = await asyncio.wrap_future(self._resetting.submit(self._controls.reset))
+            if any(future is not None and not future.done() for future in pressed):
+                raise ExecutionFailed("not released: a stop or a release is under way")
+            self._released = self._resetting.submit(self._controls.reset)
+            line = await asyncio.wrap_future(self._released)
         except Exception as exc:
-            await connection.send(json.dumps({"failed": _line(exc)}))
+            await _answer(connection, failed=_line(exc), to="reset")
             return
-        await connection.send(json.dumps({"said": line}))
+        await _answer(connection, said=line, to="reset")
 
     def _tell_bars(self) -> None:
         websockets.broadcast(self._bars, self._as_text())
@@ -252,6 +294,12 @@ class Gate:
     def lost(self) -> None:
         """Count a connection out."""
         self._open -= 1
+
+
+async def _answer(connection: ServerConnection, **news: str) -> None:
+    """Send news to a page that may have gone."""
+    with suppress(ConnectionClosed):
+        await connection.send(json.dumps(news))
 
 
 def _line(error: Exception) -> str:
@@ -327,7 +375,7 @@ class _Instead(SimpleNamespace):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound, not listening.
+    """Return a socket that listens: two that are only bound may have the same address.
 
     Raises:
         UsageError: it cannot be bound.
@@ -337,43 +385,10 @@ def _bound(host: str, port: int) -> socket.socket:
         bound = socket.socket(found[0], socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(found[4])
+        bound.listen()
     except OSError as exc:
         raise UsageError(
             f"the page cannot be opened at {host} port {port}: {exc.strerror or exc}; choose "
             "another with --host and --port (0 = any that is free)"
         ) from exc
     return bound
-
-
-@functools.cache
-def _client() -> str:
-    """Page of viser itself, one file with all that it needs."""
-    return files("viser").joinpath("client", "build", "index.html").read_text(encoding="utf-8")
-
-
-def _scene_policy() -> str:
-    """Policy of viser's page: its scripts unpack themselves; nothing comes from elsewhere."""
-    return (
-        "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-        "style-src 'self' 'unsafe-inline'; worker-src blob:; "
-        "connect-src 'self' data: blob:; frame-ancestors 'self'"
-    )
-
-
-def _response(status: int, text: str, kind: str, policy: str = "default-src 'none'") -> Response:
-    body = text.encode()
-    if "frame-ancestors" not in policy:
-        policy += "; frame-ancestors 'none'"
-    headers = websockets.Headers(
-        {
-            "Content-Type": f"{kind}; charset=utf-8",
-            "Content-Length": str(len(body)),
-            "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'",
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
-        }
-    )
-    return Response(status, HTTPStatus(status).phrase, headers, body)

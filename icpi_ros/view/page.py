@@ -10,17 +10,19 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from icpi_ros.core.types import Array, Trial, TrialStatus
-from icpi_ros.core.units import millimetres
+from icpi_ros.core.types import Array, Trial
+from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
+from icpi_ros.runs.verdict import verdict
 from icpi_ros.tasks.base import Task
-from icpi_ros.view.colours import ARM, GHOST
+from icpi_ros.view.colours import ARM, PAST
 from icpi_ros.view.controls import BarState, Controls
 from icpi_ros.view.cost_curve import cost_curve
-from icpi_ros.view.drawing import ArmDrawing, SceneDrawing
+from icpi_ros.view.drawing import ArmDrawing, ProposalDrawing, SceneDrawing
 from icpi_ros.view.gate import Gate
-from icpi_ros.view.panels import QuestionPanel, WaitingQuestion, trials_table
-from icpi_ros.view.playback import Clip, Playback, clip_of, motion_of
+from icpi_ros.view.panels import QuestionPanel, trials_table
+from icpi_ros.view.playback import Clip, Playback, clip_of
+from icpi_ros.view.question import WaitingQuestion, drawn_motion
 from icpi_ros.view.rules import LOOPBACK
 from icpi_ros.view.shapes import surroundings
 
@@ -76,6 +78,8 @@ class RunPage:
         self._image: viser.GuiImageHandle | None = None
         self._clips: dict[str, Clip] = {}
         self._question: WaitingQuestion | None = None
+        self._asked: JointTrajectory | None = None
+        self._closed = threading.Event()
         self._gate = Gate(address.host, address.port, controls, address.operate, subject.title)
         server = self._gate.server
         server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
@@ -85,8 +89,9 @@ class RunPage:
         self._look_at(at.start)
         self._scene = SceneDrawing(server, task, subject.goal, at)
         self._arm = ArmDrawing(server, "/arm", arm, ARM)
-        self._ghost = ArmDrawing(server, "/ghost", arm, GHOST, 0.45)
+        self._ghost = ArmDrawing(server, "/ghost", arm, PAST, 0.3)
         self._ghost.show(False)
+        self._proposal = ProposalDrawing(server, arm)
         self._questions = QuestionPanel(
             server.gui, controls if self._gate.operate else None, task.space
         )
@@ -109,9 +114,20 @@ class RunPage:
         return self._gate.door.stop_link
 
     def close(self) -> None:
-        """Close the page."""
+        """Close the page: the link is dead, its sockets are closed, no button reaches anything."""
+        self._closed.set()
+        self._questions.disable()
         self._playback.close()
         self._gate.close()
+
+    @property
+    def closed(self) -> bool:
+        """True once it was closed."""
+        return self._closed.is_set()
+
+    def beat(self) -> None:
+        """Note that what is shown is up to date; once noted, a page that is not says so."""
+        self._gate.beat()
 
     def show_trials(self, trials: Sequence[Trial], budget: int = 0, play: bool = False) -> None:
         """Show the trials of the run so far, by number; ``play``: the newest one moves.
@@ -134,7 +150,7 @@ class RunPage:
             self._costs.content = cost_curve(self._trials)
             self._table.content = trials_table(self._trials, task.space)
             self._offer()
-        self.say(verdict(trials, budget))
+        self.say(progress_line(trials, budget))
         if play:
             self._playback.play()
 
@@ -156,13 +172,23 @@ class RunPage:
                 self._image.image = pixels
 
     def show_question(self, question: WaitingQuestion | None) -> None:
-        """Show what waits for a person, and its motion as a ghost; None = nothing does."""
+        """Show what waits for a person, and its motion as a ghost; None = nothing does.
+
+        The motion is drawn, and can be approved, only if it is the one that was checked.
+        """
         with self._lock:
-            if question == self._question:
+            before = self._question
+            if question is before or (question and before and question.key == before.key):
                 return
-            self._question = question
-            self._questions.show(question)
+            self._questions.close()  # first: nothing of the last one is pressed meanwhile
+            self._question, self._asked = question, None
+            asked, undrawn = None if question is None else question.motion, ""
+            task, arm = self._subject.task, self._subject.arm
+            if question and asked and not question.undecidable(task.space.dim):
+                self._asked, undrawn = drawn_motion(task, arm, asked)
+            self._proposal.show(asked, self._asked is not None)
             self._offer()
+            self._questions.show(question, undrawn)
 
     def show_goal(self, goal: Array) -> None:
         """Show the goal ``(g,)`` of the run."""
@@ -175,6 +201,10 @@ class RunPage:
     def warn(self, line: str) -> None:
         """Show one line before any other; empty = there is nothing to know."""
         self._show_bar(warning=line)
+
+    def show_status(self, stopped: bool, warning: str) -> None:
+        """Show at once whether the stop is latched and what is to be known before any other."""
+        self._show_bar(stopped=stopped, warning=warning)
 
     def show_stopped(self, stopped: bool) -> None:
         """Show whether the stop is latched."""
@@ -189,20 +219,21 @@ class RunPage:
     def _offer(self) -> None:
         """Offer the motions of the trials, and first the one that waits for a person."""
         clips = dict(self._clips)
-        question = self._question
-        asked = question is not None and question.theta is not None
-        if question is not None and question.theta is not None:
-            motion = motion_of(self._subject.task, self._subject.arm, question.theta)
-            clips = {PROPOSED: Clip(motion, None)} | clips
+        if self._asked is not None:
+            clips = {PROPOSED: Clip(self._asked, None)} | clips
         self._playback.offer(clips, next(iter(clips), ""))
-        self._ghost.show(asked)
+        self._ghost.show(False)
 
-    def _place(self, q: Array) -> None:
-        """Put the arm that is scrubbed at ``q``: the ghost beside an arm that is shown as it is."""
-        ghost = self._subject.live or self._playback.chosen == PROPOSED
-        (self._ghost if ghost else self._arm).place(q)
-        if ghost:
-            self._ghost.show(True)
+    def _place(self, name: str, q: Array) -> None:
+        """Put the arm of a motion at ``q``: a ghost beside an arm that is shown as it is."""
+        if name == PROPOSED:
+            self._proposal.arm.place(q)
+        elif self._subject.live or self._question is not None:
+            self._ghost.place(q)
+        else:
+            self._arm.place(q)
+            return
+        self._ghost.show(name != PROPOSED)
 
     def _move_object(self, position: Array) -> None:
         """Put the object where a motion has it; one that is shown as it is stays there."""
@@ -220,17 +251,9 @@ class RunPage:
         camera.position = tuple(middle + max(size, 0.5) * np.array([0.85, -1.0, 0.6]))
 
 
-def verdict(trials: Sequence[Trial], budget: int = 0) -> str:
-    """Return one sentence about the trials so far: ``213 mm to 1.0 mm in 2 adjustments``."""
-    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
-    if not done:
-        return "no trial was observed" if trials else "no trial yet"
-    best = min(done, key=lambda trial: trial.cost)
-    first = done[0]
-    count = best.number - first.number
+def progress_line(trials: Sequence[Trial], budget: int = 0) -> str:
+    """Return the verdict on the trials so far, and how many of a budget they are."""
+    if not trials:
+        return "no trial yet"
     of = f" of {budget}" if budget else ""
-    so_far = f"{len(trials)}{of} trial{'s' if max(len(trials), budget) > 1 else ''}"
-    if count <= 0:
-        return f"best {millimetres(best.cost)} in trial {best.number}; {so_far}"
-    steps = "one adjustment" if count == 1 else f"{count} adjustments"
-    return f"{millimetres(first.cost)} to {millimetres(best.cost)} in {steps}; {so_far}"
+    return f"{verdict(trials)} {len(trials)}{of} trial{'s' if max(len(trials), budget) > 1 else ''}"

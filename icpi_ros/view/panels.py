@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import viser
 
-from icpi_ros.core.errors import IcpiError
-from icpi_ros.core.html import table
+from icpi_ros.core.errors import ExecutionFailed, IcpiError
+from icpi_ros.core.html import table, template
 from icpi_ros.core.space import ParameterSpace
-from icpi_ros.core.types import Array, Trial, TrialStatus
+from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.view.controls import Controls
+from icpi_ros.view.question import AskedMotion, WaitingQuestion, not_meant
 
 MAX_ROWS = 100
 """Most trials in the table, the newest ones."""
 STEPS = 500
 """Places of a slider from one bound to the other."""
-
-
-@dataclass(frozen=True)
-class WaitingQuestion:
-    """Question that waits for a person.
-
-    Attributes:
-        request: id that a decision names.
-        text: what is asked, several lines.
-        theta: ``(d,)`` of the motion; None = it is asked whether the scene is back.
-        lower, upper: ``(d,)`` bounds in force.
-    """
-
-    request: int
-    text: str
-    theta: Array | None = None
-    lower: Array | None = None
-    upper: Array | None = None
+LOOK_TIME = 1.0
+"""Time from a question to the first approval or change [s]."""
+APPROVE, EDIT = "approve this motion", "ask for the motion of these values"
+KEPT = "approve the motion from BEFORE the change"
+LOOKED = "I have looked: it is back, nobody is in the workspace"
+BACK = "the scene is back, the workspace is empty"
 
 
 def trials_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
@@ -56,11 +46,14 @@ def trials_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
     ]
     head = ("trial", "cost", "predicted", *(p.heading for p in space.parameters), "by", "note")
     markup = table("", head, rows)
-    return f'<div class="trials" style="{_TABLE}"><style>{_CELLS}</style>{markup}</div>'
+    return _panel("trials", markup)
 
 
-_CELLS = ".trials th,.trials td{padding:0 10px 0 0;text-align:left}"
-_TABLE = "font-size:12px;overflow-x:auto;padding:0 12px;line-height:1.7;white-space:nowrap"
+def _panel(kind: str, markup: str) -> str:
+    """Return a part of a panel; ``markup`` is escaped already."""
+    from markupsafe import Markup  # late, as the template's own imports are
+
+    return str(getattr(template("panel.html").module, kind)(Markup(markup)))
 
 
 def _prediction(trial: Trial) -> str:
@@ -75,7 +68,8 @@ class QuestionPanel:
     """The question that waits for a person, with buttons of its own for every one.
 
     A press on the buttons of an earlier question reaches nothing: they are gone, and the decision
-    names the question that they stood under.
+    names the question that they stood under.  For its first second nothing but a rejection is
+    taken: a press may have been meant for the question before.
     """
 
     def __init__(self, gui: viser.GuiApi, controls: Controls | None, space: ParameterSpace) -> None:
@@ -83,44 +77,101 @@ class QuestionPanel:
         self._gui, self._controls, self._space = gui, controls, space
         self._folder: Any = None
         self._said: Any = None
+        self._enabled = threading.Event()
+        self._timer: threading.Timer | None = None
 
-    def show(self, question: WaitingQuestion | None) -> None:
-        """Show a question in the place of the last one; None = nothing waits."""
-        if self._folder is not None:
-            self._folder.remove()
-            self._folder = None
+    def show(self, question: WaitingQuestion | None, undrawn: str = "") -> None:
+        """Show a question in the place of the last one; None = nothing waits.
+
+        Args:
+            question: that waits.
+            undrawn: why its motion is not drawn, and so cannot be approved here; empty = it is.
+        """
+        self.close()
         if question is None:
             return
+        self._enabled = threading.Event()
         self._folder = self._gui.add_folder(
             f"waits for a person: request {question.request}", order=0
         )
         with self._folder:
-            self._gui.add_html(f'<pre style="{_PLAIN}">{_escaped(question.text)}</pre>')
-            if self._controls is None:
-                self._gui.add_markdown("This page is read-only: `--operate` lets it decide.")
-                return
-            if question.theta is None:
-                self._scene_buttons(question)
-            else:
-                self._motion_buttons(question, question.theta)
+            self._gui.add_html(_panel("headline", _escaped(question.headline)))
+            press = functools.partial(self._decide, question, self._enabled)
+            later = self._buttons(question, undrawn, press)
             self._said = self._gui.add_markdown("")
+            self._gui.add_html(_panel("plain", _escaped(question.text)))
+        self._timer = threading.Timer(LOOK_TIME, self._enable, (self._enabled, later))
+        self._timer.daemon = True
+        self._timer.start()
 
-    def _scene_buttons(self, question: WaitingQuestion) -> None:
-        back = self._gui.add_button("the scene is back, the workspace is empty", color="green")
-        back.on_click(lambda _: self._decide(question, "clear"))
-        self._reject_button(question)
+    def disable(self) -> None:
+        """Let no button that was shown reach anything any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._enabled = threading.Event()
 
-    def _motion_buttons(self, question: WaitingQuestion, theta: Array) -> None:
-        approve = self._gui.add_button("approve this motion", color="green")
-        approve.on_click(lambda _: self._decide(question, "approve"))
-        self._reject_button(question)
-        sliders = self._sliders(question, theta)
-        edit = self._gui.add_button("ask for the motion of these values", color="yellow")
-        edit.on_click(lambda _: self._decide(question, "edit", lambda: [s.value for s in sliders]))
+    def close(self) -> None:
+        """Remove the question and its buttons."""
+        self.disable()
+        if self._folder is not None:
+            self._folder.remove()
+            self._folder = None
 
-    def _sliders(self, question: WaitingQuestion, theta: Array) -> list[Any]:
-        lower = self._space.lower if question.lower is None else question.lower
-        upper = self._space.upper if question.upper is None else question.upper
+    def _enable(self, enabled: threading.Event, later: Callable[[], None]) -> None:
+        """Enable the buttons of a question that has been there for a while."""
+        enabled.set()
+        if enabled is self._enabled:
+            later()
+
+    def _buttons(
+        self, question: WaitingQuestion, undrawn: str, press: Callable[..., None]
+    ) -> Callable[[], None]:
+        """Add the buttons that belong under a question; return what enables them later."""
+        if self._controls is None:
+            self._gui.add_markdown("This page is read-only: `--operate` lets it decide.")
+            return _enabling()
+        if why := question.undecidable(len(self._space.parameters)):
+            self._gui.add_markdown(_plain_markdown(f"Nothing can be decided here: {why}."))
+            return _enabling()
+        if question.motion is None:
+            return self._scene_buttons(press)
+        return self._motion_buttons(question.motion, question.kept, undrawn, press)
+
+    def _scene_buttons(self, press: Callable[..., None]) -> Callable[[], None]:
+        looked: Any = self._gui.add_checkbox(LOOKED, initial_value=False)
+        back = self._gui.add_button(BACK, color="violet", disabled=True)
+        enabled = self._enabled
+
+        def tick(*_: object) -> None:
+            back.disabled = not (looked.value and enabled.is_set())
+
+        def pressed(_: object) -> None:
+            press("clear", ready=lambda: bool(looked.value))
+            looked.value = False  # every press needs a look of its own
+
+        looked.on_update(tick)
+        back.on_click(pressed)
+        self._reject_button(press)
+        return tick
+
+    def _motion_buttons(
+        self, asked: AskedMotion, kept: bool, undrawn: str, press: Callable[..., None]
+    ) -> Callable[[], None]:
+        sliders = self._sliders(asked)  # the first that could fail: no button without them
+        edit = self._gui.add_button(EDIT, color="yellow", disabled=True)
+        edit.on_click(lambda _: press("edit", lambda: [s.value for s in sliders]))
+        self._reject_button(press)
+        if undrawn:
+            text = f"It cannot be approved here, but with icpi approve: {undrawn}."
+            self._gui.add_markdown(_plain_markdown(text))
+            return _enabling(edit)
+        colour: Literal["orange", "green"] = "orange" if kept else "green"
+        approve = self._gui.add_button(KEPT if kept else APPROVE, color=colour, disabled=True)
+        approve.on_click(lambda _: press("approve"))
+        return _enabling(edit, approve)
+
+    def _sliders(self, asked: AskedMotion) -> list[Any]:
+        bounds = zip(self._space.parameters, asked.lower, asked.upper, asked.theta, strict=True)
         return [
             self._gui.add_slider(
                 p.heading,
@@ -129,31 +180,46 @@ class QuestionPanel:
                 step=float(high - low) / STEPS or 1e-6,
                 initial_value=float(np.clip(value, low, high)),
             )
-            for p, low, high, value in zip(self._space.parameters, lower, upper, theta, strict=True)
+            for p, low, high, value in bounds
         ]
 
-    def _reject_button(self, question: WaitingQuestion) -> None:
+    def _reject_button(self, press: Callable[..., None]) -> None:
         reject = self._gui.add_button("reject", color="red")
-        reject.on_click(lambda _: self._decide(question, "reject"))
+        reject.on_click(lambda _: press("reject"))
 
     def _decide(
-        self, question: WaitingQuestion, kind: str, theta: Callable[[], list[float]] = list
+        self,
+        question: WaitingQuestion,
+        enabled: threading.Event,
+        button: str,
+        theta: Callable[[], list[float]] = list,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         """Decide about the question that the buttons stand under, and say what became of it."""
         assert self._controls is not None
         said = self._said
         try:
-            line = self._controls.decide(question.request, kind, theta())
+            if enabled is not self._enabled:
+                return  # of an earlier question
+            if button != "reject" and not (enabled.is_set() and ready()):
+                raise ExecutionFailed("not taken: look at it first, then press again")
+            if why := not_meant(button, question.kind):
+                raise ExecutionFailed(why)
+            line = self._controls.decide(question.request, button, theta())
         except IcpiError as exc:
             line = str(exc)
-        if said is self._said and self._folder is not None:
+        if enabled is self._enabled:
             said.content = _plain_markdown(line)
 
 
-_PLAIN = (
-    "white-space:pre-wrap;overflow-wrap:anywhere;padding:0 12px;font-size:11px;margin:6px 0;"
-    "max-height:300px;overflow-y:auto"
-)
+def _enabling(*buttons: Any) -> Callable[[], None]:
+    """Return what enables these buttons."""
+
+    def enable() -> None:
+        for button in buttons:
+            button.disabled = False
+
+    return enable
 
 
 def _escaped(text: str) -> str:

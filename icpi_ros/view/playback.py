@@ -61,10 +61,10 @@ def clip_of(task: Task, arm: Arm, trial: Trial) -> Clip:
     return Clip(motion_of(task, arm, trial.theta), trial.trajectory)
 
 
-def motion_of(task: Task, arm: Arm, theta: Array) -> JointTrajectory | None:
-    """Return the dynamic part of the motion; None where the arm has none for this theta."""
+def motion_of(task: Task, arm: Arm, theta: Array, scale: float = 1.0) -> JointTrajectory | None:
+    """Return the dynamic part of the motion at ``scale`` times its speed; None = there is none."""
     try:
-        motion = task.motion(theta, arm).trajectory
+        motion = task.motion(theta, arm).slowed(scale).trajectory
     except Exception:  # a task of a plug-in, or a theta of another arm: the rest can be shown
         return None
     return motion if np.isfinite(motion.positions).all() else None
@@ -76,41 +76,35 @@ class Playback:
     def __init__(
         self,
         gui: viser.GuiApi,
-        place: Callable[[Array], None],
+        place: Callable[[str, Array], None],
         move_object: Callable[[Array], None],
     ) -> None:
         """Add the controls, without a motion.
 
         Args:
             gui: to add them to.
-            place: puts the arm at joint positions ``(n,)`` [rad].
+            place: puts the arm of a motion, by its name, at joint positions ``(n,)`` [rad].
             move_object: puts the object at ``(3,)`` [m].
         """
         self._place, self._move_object = place, move_object
         self._clips: dict[str, Clip] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # held while drawing: no moment of an older motion is late
         self._stop = threading.Event()
         self._choice: Any = gui.add_dropdown("motion", ("none",))
         self._time: Any = gui.add_slider("time [s]", min=0.0, max=1.0, step=0.01, initial_value=0.0)
         self._button = gui.add_button("play")
-        self._choice.on_update(lambda _: self._chosen())
-        self._time.on_update(lambda _: self._scrub())
+        self._choice.on_update(lambda event: None if event.client is None else self._chosen())
+        self._time.on_update(lambda event: None if event.client is None else self._scrub())
         self._button.on_click(lambda _: self.play())
 
     def offer(self, clips: dict[str, Clip], chosen: str) -> None:
         """Offer these motions by name in place of the last ones, one of them chosen."""
         with self._lock:
             self._clips = dict(clips)
-        self._choice.options = tuple(clips) or ("none",)
-        if chosen in clips and self._choice.value != chosen:
-            self._choice.value = chosen
-        else:
+            self._choice.options = tuple(clips) or ("none",)
+            if chosen in clips:
+                self._choice.value = chosen
             self._chosen()
-
-    @property
-    def chosen(self) -> str:
-        """Name of the chosen motion."""
-        return str(self._choice.value)
 
     @property
     def clip(self) -> Clip:
@@ -120,9 +114,10 @@ class Playback:
 
     def play(self) -> None:
         """Play the chosen motion from its begin; one that is being played ends."""
-        self._stop.set()
-        self._stop = stop = threading.Event()
-        threading.Thread(target=self._played, args=(self.clip, stop), daemon=True).start()
+        with self._lock:
+            self._stop.set()
+            self._stop = stop = threading.Event()
+            threading.Thread(target=self._played, args=(self.clip, stop), daemon=True).start()
 
     def close(self) -> None:
         """End what is being played."""
@@ -131,22 +126,32 @@ class Playback:
     def _played(self, clip: Clip, stop: threading.Event) -> None:
         begin = time.monotonic()
         while (moment := time.monotonic() - begin) < clip.duration:
-            self._time.value = moment
-            if stop.wait(PERIOD):
+            if not self._put(moment, stop) or stop.wait(PERIOD):
                 return
-        self._time.value = clip.duration
+        self._put(clip.duration, stop)
+
+    def _put(self, moment: float, stop: threading.Event) -> bool:
+        """Show one moment of what is played; False = it has ended."""
+        with self._lock:
+            if stop.is_set():
+                return False
+            self._time.value = moment
+            self._scrub()
+            return True
 
     def _chosen(self) -> None:
         """Show the end of the chosen motion."""
-        self._stop.set()
-        end = max(math.ceil(100.0 * self.clip.duration) / 100.0, 0.01)
-        self._time.max = end
-        self._time.value = end
-        self._scrub()
+        with self._lock:
+            self._stop.set()
+            end = max(math.ceil(100.0 * self.clip.duration) / 100.0, 0.01)
+            self._time.max = end
+            self._time.value = end
+            self._scrub()
 
     def _scrub(self) -> None:
-        clip, moment = self.clip, float(self._time.value)
-        if (q := clip.joints(moment)) is not None:
-            self._place(q)
-        if (position := clip.position(moment)) is not None:
-            self._move_object(position)
+        with self._lock:
+            clip, moment = self.clip, float(self._time.value)
+            if (q := clip.joints(moment)) is not None:
+                self._place(str(self._choice.value), q)
+            if (position := clip.position(moment)) is not None:
+                self._move_object(position)

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from view_client import Viewer, upper_edge
+from view_client import Viewer, heard, upper_edge
 from websockets.sync.client import connect
 
 from icpi_ros.cli.view_graph import GraphAddress, GraphPage
@@ -11,12 +11,11 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.clients.improve_client import ImproveClient, ImproveRequest
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress
+from icpi_ros.view.panels import APPROVE, BACK, EDIT, LOOKED
 
 from .conftest import HANG, NAMESPACE, RunningGraph
 
 SLIDE = TASKS.get("slide")
-APPROVE, EDIT = "approve this motion", "ask for the motion of these values"
-BACK = "the scene is back, the workspace is empty"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ class Improvement(threading.Thread):
 
 def press(viewer, label):
     """Press until the question is another: in its first second an approval is too early."""
-    viewer.until(lambda v: label in v.parts)
+    viewer.until(lambda v: v.parts.get(label, {}).get("disabled") is False)
     pressed = viewer.uuid(label)
     while viewer.parts.get(label) and viewer.uuid(label) == pressed:
         viewer.send(pressed, True)
@@ -67,6 +66,7 @@ def test_a_run_is_approved_changed_and_its_scene_confirmed_on_the_page(shown):
         viewer.until(lambda v: "changed by a person at the page" in v.text())
         assert viewer.parts[speed]["value"] == 1.0
         press(viewer, APPROVE)
+        viewer.set(LOOKED, True)
         press(viewer, BACK)
         for each in (viewer, other):
             each.until(lambda v: "<circle" in v.text())
@@ -81,15 +81,20 @@ def test_stop_needs_no_token_and_a_person_with_the_page_releases_it(shown):
         assert not news()["stopped"]
         with connect(f"{shown.stop_link.replace('http', 'ws')}stop", proxy=None) as line:
             line.send("stop")
-            assert "STOP was pressed" in line.recv(timeout=HANG)
+            assert heard(line) == {"said": "STOP was pressed"}
         while not (state := news())["stopped"]:
             pass
         assert state["line"].startswith("STOPPED")
         with connect(f"{shown.link.replace('http', 'ws')}bar", proxy=None) as line:
-            line.send("reset")
-            while "said" not in (answer := line.recv(timeout=HANG)):
-                pass
-            assert "motions are allowed again" in answer
+            answer = {}
+            while "said" not in answer:  # one press is one attempt: the arm may not stand yet
+                line.send("reset")
+                while answer.get("to") != "reset" or "line" in answer:
+                    answer = heard(line)
+                if "failed" in answer:
+                    assert "still" in answer.pop("failed")
+                    answer = {}
+            assert "motions are allowed again" in answer["said"]
         while news()["stopped"]:
             pass
 

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from toy_task import TOY, rollout
 
+from icpi_ros.api import improve
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.pictures import style
 from icpi_ros.core.pictures.labels import label_points
@@ -21,6 +22,7 @@ from icpi_ros.report.picture import plot_svg
 from icpi_ros.report.task_picture import finer
 from icpi_ros.runs.picture import draw_goal, draw_paths, live, near_goal
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.storage import MemoryStorage
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.reach import Reach
 
@@ -155,6 +157,26 @@ def test_a_live_picture_follows_the_run_and_always_shows_its_end(monkeypatch):
     run.tell(rollout(run.ask().theta))
     dots = [sum(line.get_marker() == "o" for line in one.axes[0].lines) for one in shown]
     assert dots == [1, 2, 3]
+
+
+def test_a_live_picture_that_fails_is_given_up_and_the_run_goes_on(monkeypatch, capsys):
+    notebook(monkeypatch)
+    monkeypatch.setattr(live, "MIN_PAUSE", 0.0)
+    run = Run(TOY, improver="random", trials=3)
+    run.plot(live=True).show()
+    run._live._draw = lambda: 1 / 0
+    while not run.finished:
+        run.tell(rollout(run.ask().theta))
+    assert run.state == "finished"
+    assert capsys.readouterr().err.count("the run goes on: ZeroDivisionError") == 1
+
+
+def test_a_run_that_would_be_live_is_not_made_outside_of_a_notebook(monkeypatch):
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    storage = MemoryStorage()
+    with pytest.raises(UsageError, match="needs a notebook"):
+        improve("slide", live=True, storage=storage)
+    assert storage.runs() == []
 
 
 def test_a_live_picture_outside_of_a_notebook_is_refused(monkeypatch):

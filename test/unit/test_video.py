@@ -122,6 +122,39 @@ def test_first_and_best_stand_side_by_side(slide, trials, tmp_path, monkeypatch,
     assert changed[:, 124:].any()
 
 
+def test_a_take_is_no_longer_than_its_task_allows(slide, trials):
+    path = trials[0].trajectory
+    places = np.vstack([path.positions, path.positions[-1]])
+    endless = ObjectTrajectory(np.append(path.times, 1e9), places)
+    arm = ARMS.get(slide.arm)
+    world = World(slide, arm, slide.seeded_physics(SEED))
+    found = take(slide, world, arm, trials[0].theta, endless, 0.1)
+    assert found.times[-1] <= slide.max_duration + 0.1
+
+
+def test_a_video_that_is_broken_off_leaves_nothing(tmp_path, monkeypatch):
+    class Writer:
+        fourcc = staticmethod(cv2.VideoWriter.fourcc)
+
+        def __init__(self, *_):
+            pass
+
+        def isOpened(self):
+            return True
+
+        def write(self, _):
+            (tmp_path / "x.tmp.mp4").touch()
+            raise KeyboardInterrupt
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoWriter", Writer)
+    with pytest.raises(KeyboardInterrupt):
+        video._write_mp4(tmp_path / "x.tmp", [Image.new("RGB", (8, 8))])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("name", "count", "reason"),
     [("a.avi", 2, "allowed endings are .gif and .mp4"), ("a.gif", 0, "nothing to film")],

@@ -3,14 +3,17 @@
 import builtins
 import importlib.util
 import json
+import socket
+import stat
 import threading
 
 import pytest
 from run_bag import run_bag, simulate
-from view_client import Viewer, upper_edge
+from view_client import Viewer, heard, upper_edge
 from websockets.sync.client import connect
 
 from icpi_ros.cli import view, view_run
+from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.main import main
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.view.following import Follower
@@ -108,7 +111,7 @@ def test_a_run_is_followed_and_stopped_from_its_page(tmp_path, monkeypatch, caps
             root = "/".join(link.split("/")[:3])
             with connect(f"{root.replace('http', 'ws')}/stop", proxy=None) as line:
                 line.send("stop")
-                line.recv(timeout=60)
+                heard(line)
             pressed.set()
 
     monkeypatch.setattr("icpi_ros.cli.run.print", show, raising=False)
@@ -158,3 +161,41 @@ def test_the_page_stays_at_a_terminal_until_ctrl_c(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(view_run.time, "sleep", interrupted)
     assert main([*RUN, "--view", "--store", str(tmp_path / "t.sqlite")]) == 0
     assert waited == [1]
+
+
+def test_a_page_that_cannot_be_opened_leaves_no_run(tmp_path, capsys):
+    path = tmp_path / "t.sqlite"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main([*RUN, "--view", "--port", port, "--store", str(path)]) == 2
+    assert f"port {port}" in capsys.readouterr().err
+    with TrialStore(path) as store:
+        assert store.runs() == []
+
+
+def test_a_failed_page_of_a_run_is_closed_before_it_is_said():
+    order = []
+
+    class Page:
+        def show_trials(self, *_, **__):
+            raise RuntimeError("no such colour")
+
+        def close(self):
+            order.append("closed")
+
+    follower = Follower(Page(), 9, order.append)
+    follower.show([None])
+    follower.finish()
+    assert order[0] == "closed"
+    assert "RuntimeError" in order[1]
+
+
+def test_addresses_are_for_their_owner_alone(tmp_path):
+    for name in ("new.json", "old.json"):
+        file = tmp_path / name
+        if name == "old.json":
+            file.write_text("{}")
+            file.chmod(0o644)
+        JsonOutput(str(file)).write({"page": "x"}, secret=True)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert json.loads(file.read_text()) == {"page": "x"}

@@ -4,12 +4,17 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
 import socket
+import subprocess
+import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
 import viser
+from view_client import heard
 from viser import _messages
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -110,10 +115,6 @@ def scene(gate, **more):
 
 def bar(gate, **more):
     return opened(gate, f"{gate.door.token}/bar", **more)
-
-
-def heard(line):
-    return json.loads(line.recv(timeout=LIMIT))
 
 
 def test_the_link_opens_the_page_and_what_it_shows(page):
@@ -259,9 +260,94 @@ def test_a_page_that_operates_releases_the_stop(operated):
         assert heard(other) == {"line": SECRET, "stopped": True}
         heard(line)
         other.send("reset")
-        assert heard(other) == {"said": "released"}
+        assert heard(other) == {"said": "released", "to": "reset"}
         gate.show(BarState(SECRET))
     assert run.asked == ["stop", "reset"]
+
+
+@pytest.fixture
+def slow(operated, monkeypatch):
+    """A page that operates, whose release is answered when the test lets it."""
+    gate, run = operated
+    asked, go_on = threading.Event(), threading.Event()
+
+    def reset():
+        asked.set()
+        assert go_on.wait(LIMIT)
+        run.asked.append("released")
+        return "released"
+
+    monkeypatch.setattr(run, "reset", reset)
+    yield gate, run, asked, go_on
+    go_on.set()
+
+
+def test_a_stop_does_not_wait_for_a_release_and_comes_after_it_too(slow):
+    """On the same connection: what arrives last at the arm is the stop."""
+    gate, run, asked, go_on = slow
+    with bar(gate) as line:
+        heard(line)
+        line.send("reset")
+        assert asked.wait(LIMIT)
+        line.send("stop")
+        assert heard(line) == {"said": "stopped: the arm stands"}
+        assert run.asked == ["stop"]
+        go_on.set()
+        assert heard(line) == {"said": "released", "to": "reset"}
+        gate._stopping.submit(int).result(LIMIT)  # behind the stop that follows
+    assert run.asked == ["stop", "released", "stop"]
+
+
+def test_a_second_release_is_refused_while_one_is_under_way(slow):
+    gate, run, asked, go_on = slow
+    with bar(gate) as line, bar(gate) as other:
+        heard(line)
+        heard(other)
+        line.send("reset")
+        assert asked.wait(LIMIT)
+        other.send("reset")
+        assert "under way" in heard(other)["failed"]
+        go_on.set()
+        heard(line)
+    assert run.asked == ["released"]
+
+
+@pytest.mark.parametrize("place", ["stop", "{token}/bar"])
+def test_every_page_gets_signs_of_life_and_a_page_behind_says_so(page, monkeypatch, place):
+    gate, _ = page
+    monkeypatch.setattr(gate_module, "BEAT", 0.01)
+    with opened(gate, place.format(token=gate.door.token)) as line:
+        beats = (news for word in line if "frozen" in (news := json.loads(word)))
+        assert not next(beats)["frozen"]  # nothing says that it has to be looked at
+        monkeypatch.setattr(gate, "_looked", -1e9)
+        assert any(news["frozen"] for news in beats)
+        gate.beat()
+        assert any(not news["frozen"] for news in beats)
+        monkeypatch.setattr(gate, "_looked", None)
+
+
+def test_a_socket_that_is_taken_before_it_listens_is_said_at_once(monkeypatch):
+    """Two sockets with SO_REUSEADDR may be bound alike until one of them listens."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        bind = socket.socket.bind
+
+        def bound_and_overtaken(self, address):
+            bind(self, address)
+            other.listen()
+
+        monkeypatch.setattr(socket.socket, "bind", bound_and_overtaken)
+        with pytest.raises(UsageError, match=f"port {port}"):
+            Gate("127.0.0.1", port, None, operate=False, title="")
+
+
+def test_a_gate_is_closed_once():
+    gate = Gate("127.0.0.1", 0, None, operate=False, title="")
+    gate.close()
+    gate.close()
+    gate.show(BarState("too late"))
 
 
 def test_nobody_opens_a_tunnel(page, monkeypatch):
@@ -343,6 +429,19 @@ def test_another_page_cannot_frame_it(page):
     gate, _ = page
     for path in ("/", f"/{gate.door.token}/"):
         assert "frame-ancestors 'none'" in get(gate, path)[1]["Content-Security-Policy"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_a_stop_that_goes_unanswered_and_a_frozen_page_are_said(page, tmp_path):
+    """The page's own script, with a clock and a document that the test makes."""
+    gate, _ = page
+    file = tmp_path / "page.html"
+    file.write_text(get(gate, f"/{gate.door.token}/")[2])
+    script = Path(__file__).with_name("view_page.js")
+    done = subprocess.run(
+        ["node", script, file], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
 def test_a_viser_that_passes_the_door_by_opens_no_page(monkeypatch):

@@ -176,7 +176,10 @@ def model_table(found: TaskSummary) -> Markup:
         TableColumn("s", WAITED),
         TableColumn("not on cassette", "proposals that say nothing of the model"),
         TableColumn(
-            f"verdict after {trial}", "ratio of mean best costs, paired", numeric=False, wraps=True
+            f"this / rival after {trial}",
+            "verdict: ratio of mean best costs, paired; below 1 = this one is better",
+            numeric=False,
+            wraps=True,
         ),
     ]
     judged = verdicts(found, trial)

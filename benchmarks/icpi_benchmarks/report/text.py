@@ -163,7 +163,11 @@ def _verdict_lines(found: Sequence[Verdict], trial: int) -> list[str]:
     by_label: dict[str, list[Verdict]] = {}
     for one in found:
         by_label.setdefault(one.improver, []).append(one)
-    head = [f"after {trial}, ratio of mean best costs, paired [95 %]:"] if found else []
+    head = (
+        [f"after {trial}, mean best cost of this / rival, paired [95 %]; below 1 = this is better:"]
+        if found
+        else []
+    )
     return head + [f"  {label}: {outcomes_text(ones)}" for label, ones in by_label.items()]
 
 

@@ -211,6 +211,8 @@ def _write_mp4(path: Path, frames: list[Picture]) -> None:
             raise UsageError("this build of OpenCV cannot write MP4: write a GIF instead")
         for frame in [*frames, *[frames[-1]] * round(HOLD * RATE)]:
             out.write(np.asarray(frame)[:, :, ::-1])
+        out.release()
+        named.replace(path)
     finally:
         out.release()
-    named.replace(path)
+        named.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ class OperatorClient(ClientNode):
         self._decide = self.node.create_client(Decide, DECIDE)
         self._stop = self.node.create_client(Trigger, STOP)
         self._reset = self.node.create_client(Trigger, RESET_STOP)
+        self._abandoned = threading.Event()
         self.spin()
 
     @property
@@ -171,6 +173,26 @@ class OperatorClient(ClientNode):
             with self.changed:
                 self.changed.wait(0.1)
 
+    def reset_stop_once(self) -> str:
+        """Ask for the release now, and once: a later stop is not undone by it.
+
+        Raises:
+            ExecutionFailed: the executor is not there, does not answer, or refuses.
+        """
+        if not self._reset.service_is_ready():
+            raise self._absent(RESET_STOP)
+        return self._trigger(self._reset, RESET_STOP, again=False)
+
+    def abandon(self) -> None:
+        """End every wait that is under way, and that of every later call."""
+        self._abandoned.set()
+        self.notify()
+
+    def close(self) -> bool:
+        """End waits, thread and node; see ClientNode."""
+        self.abandon()
+        return super().close()
+
     def _trigger(self, client: Any, name: str, again: bool) -> str:
         self._until(client.service_is_ready, ANSWER, self._absent(name))
         reply = self._reply(lambda: client.call_async(Trigger.Request()), name, again)
@@ -196,6 +218,8 @@ class OperatorClient(ClientNode):
     def _until(self, done: Callable[[], bool], limit: float, failure: ExecutionFailed) -> None:
         deadline = time.monotonic() + limit
         while not done():
+            if self._abandoned.is_set():
+                raise ExecutionFailed("the client was closed before the executor answered")
             if time.monotonic() > deadline:
                 raise failure
             with self.changed:

@@ -19,6 +19,20 @@ MIN_PAUSE = 1.0
 """Time between two redrawings [s]; the end of the run is always drawn."""
 
 
+def need_notebook() -> Any:
+    """Return the IPython of the notebook that this is.
+
+    Raises:
+        UsageError: it is none.
+    """
+    ipython = sys.modules.get("IPython")  # a notebook has imported it
+    if ipython is None or ipython.get_ipython() is None:
+        raise UsageError(
+            "a live picture needs a notebook (IPython): use run.plot(), which is a figure"
+        )
+    return ipython
+
+
 class LivePicture:
     """Picture that is shown once, by a notebook's cell or by :meth:`show`, and then kept up."""
 
@@ -38,12 +52,7 @@ class LivePicture:
         Raises:
             UsageError: this is no notebook.
         """
-        ipython = sys.modules.get("IPython")  # a notebook has imported it
-        if ipython is None or ipython.get_ipython() is None:
-            raise UsageError(
-                "a live picture needs a notebook (IPython): use run.plot(), which is a figure"
-            )
-        self._shown = ipython.display.display(self._draw(), display_id=True)
+        self._shown = need_notebook().display.display(self._draw(), display_id=True)
         self._last = time.monotonic()
 
     _ipython_display_ = show
