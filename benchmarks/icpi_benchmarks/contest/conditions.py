@@ -300,7 +300,7 @@ PRESETS: dict[str, Preset] = {
             *_BESIDE,
         ),
         tasks=("slide",),
-        instances=12,
+        instances=4,
         trials=4,
         reference=_SMALL,
         recorded=True,
