@@ -83,6 +83,22 @@ Groups = Sequence[Sequence[float]]
 """Groups of a line's inputs, as integers."""
 
 
+def answer_text(reply: str) -> str:
+    """Return what follows the thoughts of a reply, with minus signs as they are typed.
+
+    Raises:
+        CompletionFailed: a thought does not end, or the text is too long.
+    """
+    try:
+        text = after_thoughts(reply).replace("\u2212", "-")
+    except UnfinishedThought:
+        why = f"the reply ends in an unfinished thought: {excerpt(reply)!r}"
+        raise CompletionFailed(why) from None
+    if len(text) > MAX_REPLY:
+        raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
+    return text
+
+
 def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     """Find the ``count`` integers that a reply answers with, or nothing: no guess reaches an arm.
 
@@ -101,13 +117,7 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     Raises:
         CompletionFailed: anything else; the message is one line.
     """
-    try:
-        text = after_thoughts(reply).replace("\u2212", "-")
-    except UnfinishedThought:
-        why = f"the reply ends in an unfinished thought: {excerpt(reply)!r}"
-        raise CompletionFailed(why) from None
-    if len(text) > MAX_REPLY:
-        raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
+    text = answer_text(reply)
     if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
         # The last number of a reply that was cut off would be a wrong one.
         raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")

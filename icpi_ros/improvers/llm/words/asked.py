@@ -12,9 +12,8 @@ from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, ObjectTrajectory, Outcome
 from icpi_ros.improvers.base import Context
-from icpi_ros.llm.client.objects import MAX_REPLY, find_objects
-from icpi_ros.llm.client.thinking import UnfinishedThought, after_thoughts
-from icpi_ros.llm.prompt.tokens import excerpt
+from icpi_ros.llm.client.objects import find_objects
+from icpi_ros.llm.prompt.tokens import answer_text, excerpt
 
 MAX_SHOWN = 20
 """Most trials that are shown: the latest ones and the best one."""
@@ -88,13 +87,7 @@ def read_theta(reply: str, names: Sequence[str]) -> Array:
     Raises:
         CompletionFailed: it holds none, or several, or what is no number; one line.
     """
-    try:
-        text = after_thoughts(reply).replace("\u2212", "-")
-    except UnfinishedThought:
-        why = f"the reply ends in an unfinished thought: {excerpt(reply)!r}"
-        raise CompletionFailed(why) from None
-    if len(text) > MAX_REPLY:
-        raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
+    text = answer_text(reply)
     found = find_objects(text)
     answers = [_entries(value, names) for value in found.values(ANSWER)]
     lines = map(_LINE.fullmatch, found.rest.splitlines())
