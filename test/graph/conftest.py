@@ -1,6 +1,7 @@
 """Real graphs of real processes, each in a ROS domain that no other graph on this machine uses."""
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -174,12 +175,23 @@ def record(folder, **arguments):
 
     The graph has ended with Ctrl-C.
     """
+    from observer import Observer
+
+    from icpi_ros.ros.base.topics import CAMERA_IMAGE, OBJECT_POSE
     from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
     from icpi_ros.runs.store.store import TrialStore
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
-        with ImproveClient(NAMESPACE) as client:
+        with (
+            ImproveClient(NAMESPACE) as client,
+            contextlib.closing(Observer("/" + NAMESPACE)) as graph_view,
+        ):
             client.connect(HANG, graph.death)
+            # A free-running trial is over in half a second: a recorder that is found later lacks
+            # its first samples.
+            sensed = CAMERA_IMAGE if arguments.get("source") == "camera" else OBJECT_POSE
+            listening = functools.partial(graph_view.node.count_subscribers, sensed)
+            graph_view.wait(lambda: listening() > 1, "perception and the recorder", HANG)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.death)
             request = ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)
