@@ -116,7 +116,7 @@ def test_a_fitted_answer_is_exact_to_half_a_quantum_of_its_column(rows, query, d
     writer = PromptWriter(wire, digits, fitted=True)
     wanted = np.array(rows)[0, 2:]
     reply = writer.numbers.encode(wanted / writer.scale(pattern))
-    echo = writer.numbers.encode(pattern.fitted()[0].query[0])
+    echo = writer.numbers.encode(pattern.fitted[0].query[0])
     assume(reply != echo)  # an answer that repeats its line's input is refused
     found = writer.outputs(reply, pattern)
     quantum = writer.numbers.quantum * writer.scale(pattern)

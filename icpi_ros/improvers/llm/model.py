@@ -15,6 +15,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array, Outcome
 from icpi_ros.improvers.llm.asking import Asker
+from icpi_ros.improvers.llm.pattern import MAX_ADJUSTMENT
 from icpi_ros.improvers.llm.plan import LlmPlan, PlanOptions
 from icpi_ros.improvers.options import fixed, option
 
@@ -54,7 +55,7 @@ class LlmModel(LlmPlan):
         mean = labels.mean(axis=0)
         own = pattern.own.outputs[::-1][: self.options.candidates // OWN_SHARE]
         between = [0.5 * (mean + label) for label in labels]
-        steps = np.clip([mean, *own, *_mixed(labels, between)], -2.0, 2.0)
+        steps = np.clip([mean, *own, *_mixed(labels, between)], -MAX_ADJUSTMENT, MAX_ADJUSTMENT)
         thetas = base.theta + self._index.scale.unscale_dtheta(steps)
         fresh = [theta for theta in self._distinct(list(thetas)) if not self._tried(theta, history)]
         return fresh[: self.options.candidates]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,10 +81,11 @@ class Pattern:
         """Return the pattern without the first group of its inputs."""
         return Pattern(self.shared.without_first(), self.own.without_first(), self.query[1:])
 
+    @cached_property
     def fitted(self) -> tuple[Pattern, Array]:
-        """Return the pattern with every column's largest number at FITTED_TOP.
+        """The pattern with every column's largest number at FITTED_TOP.
 
-        Also returned is what its outputs are to be multiplied with, ``(q,)``.
+        With it comes what its outputs are to be multiplied with, ``(q,)``.
         """
         groups = zip(self.shared.inputs, self.own.inputs, self.query, strict=True)
         scales = [_largest(shared, own, query[np.newaxis]) for shared, own, query in groups]

@@ -70,12 +70,12 @@ class PromptWriter:
 
     def scale(self, pattern: Pattern) -> Array:
         """Return what outputs of a pattern are to be multiplied with, ``(q,)``; 1 if not fitted."""
-        return pattern.fitted()[1] if self.fitted else np.ones(pattern.width)
+        return pattern.fitted[1] if self.fitted else np.ones(pattern.width)
 
     def prompt(self, pattern: Pattern) -> Prompt:
         """Return the prompt that asks for the outputs of the pattern's query."""
         if self.fitted:
-            pattern = pattern.fitted()[0]
+            pattern = pattern.fitted[0]
         if self.wire == Wire.COMPLETION:
             return Prompt(self.wire, text="\n".join(self._lines(pattern)))
         messages = self._turns(pattern) if self.wire == Wire.TURNS else self._chat(pattern)
@@ -116,7 +116,7 @@ class PromptWriter:
         """
         scale = self.scale(pattern)
         if self.fitted:
-            pattern = pattern.fitted()[0]
+            pattern = pattern.fitted[0]
         query = [list(map(float, self.numbers.encode(group).split())) for group in pattern.query]
         return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
 
