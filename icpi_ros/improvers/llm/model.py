@@ -54,13 +54,8 @@ class LlmModel(LlmPlan):
         labels = pattern.shared.outputs[::-1]
         mean = labels.mean(axis=0)
         own = pattern.own.outputs[::-1][: self.options.candidates // OWN_SHARE]
-        between = [0.5 * (mean + label) for label in labels]
-        steps = np.clip([mean, *own, *_mixed(labels, between)], -MAX_ADJUSTMENT, MAX_ADJUSTMENT)
+        mixed = [one for label in labels for one in (label, 0.5 * (mean + label))]
+        steps = np.clip([mean, *own, *mixed], -MAX_ADJUSTMENT, MAX_ADJUSTMENT)
         thetas = base.theta + self._index.scale.unscale_dtheta(steps)
         fresh = [theta for theta in self._distinct(list(thetas)) if not self._tried(theta, history)]
         return fresh[: self.options.candidates]
-
-
-def _mixed(labels: Array, between: list[Array]) -> list[Array]:
-    """Return labels and places between, in turn."""
-    return [one for pair in zip(labels, between, strict=True) for one in pair]

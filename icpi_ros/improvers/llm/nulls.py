@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 
 from icpi_ros.core.types import Array, Outcome, Proposal
-from icpi_ros.improvers.base import Context, IndexedImprover, best
+from icpi_ros.improvers.base import Context, IndexedImprover
 from icpi_ros.improvers.llm.options import ShownOptions
-from icpi_ros.improvers.llm.pattern import chosen_pairs
+from icpi_ros.improvers.llm.pattern import base_of, chosen_pairs
 from icpi_ros.llm.prompt.examples import AdjustmentPatterns
 
 
@@ -39,7 +39,7 @@ class NullMean(IndexedImprover):
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the theta that is adjusted + an adjustment; see :meth:`Improver.propose`."""
         start = time.perf_counter()
-        base = best(history) if self.options.start == "best" else history[-1]
+        base = base_of(self.options, history)
         labels = self._shown.retrieved(base, self._k).outputs
         theta = base.theta + self._scale.unscale_dtheta(self._adjustment(labels, rng))
         return Proposal(theta, self.name, latency=time.perf_counter() - start)

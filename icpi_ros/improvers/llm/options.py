@@ -111,8 +111,9 @@ class LlmOptions(PatternOptions):
     )
     size: str = option(
         AUTO,
-        "of the model: small has other defaults, k=8, examples=pairs, inputs=error, digits=2, "
-        "numbers=fitted, samples=5, temperature=0.7; auto: as the entry says, else large",
+        "of the model: small has other defaults, "
+        + ", ".join(f"{name}={value}" for name, value in SMALL.items())
+        + "; auto: as the entry says, else large",
         choices=(AUTO, *map(str, SIZES)),
     )
     deadline: float = option(

@@ -44,6 +44,11 @@ def chosen_pairs(options: ShownOptions, context: Context, scale: Scale) -> PairE
     return PairExamples.of(context.dataset, scale, context.goal)
 
 
+def base_of(options: ShownOptions, history: Sequence[Outcome]) -> Outcome:
+    """Return the trial that is adjusted: the latest one, or the best."""
+    return best(history) if options.start == "best" else history[-1]
+
+
 class PatternImprover(IndexedImprover):
     """Retrieves k examples for a trial, has the pattern completed, adds dtheta to the trial.
 
@@ -143,7 +148,7 @@ class PatternImprover(IndexedImprover):
 
     def _base(self, history: Sequence[Outcome]) -> Outcome:
         """Return the trial to adjust."""
-        return best(history) if self.options.start == "best" else history[-1]
+        return base_of(self.options, history)
 
     def _accepted(self, base: Outcome, scaled: Array, history: Sequence[Outcome]) -> Array:
         """Return base + a scaled adjustment ``(d,)``, perhaps out of bounds, always finite.

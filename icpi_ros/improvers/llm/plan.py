@@ -48,7 +48,8 @@ class LlmPlan(Llm):
     def _get_ready(self) -> None:
         super()._get_ready()
         if self.options.predictor == EMBEDDED:
-            self._forecaster = Embedded(without_options(self.context))
+            own = self.options.substitute == EMBEDDED  # it is made already
+            self._forecaster = self._embedded if own else Embedded(without_options(self.context))
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
         base = self._base(history)

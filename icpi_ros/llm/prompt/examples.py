@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icpi_ros.core.types import Array, Indices, Outcome
 from icpi_ros.learn.dataset.dataset import Dataset
@@ -70,33 +69,25 @@ class AdjustmentPatterns:
         """Return the ``k`` examples for a trial, both groups of inputs, in their order."""
         if self.pairs is not None and k:
             theta, error = self._input(base.theta, base.error)
-            return self._ordered(self.pairs.nearest(theta, error, k))
+            lines = self.pairs.nearest(theta, error, k)
+            scale = self.index.scale
+            costs = np.linalg.norm(lines.inputs[-1] * scale.rms * scale.mask, axis=1)
+            return lines.take(self._order(costs))
         nearest = np.empty(0, dtype=np.intp)
         if k:
             nearest = self.index.query(base.theta, self.features.trial(base.error), k)
-        chosen = nearest[self._order(nearest)]
+        chosen = nearest[self._order(self.dataset.cost[nearest])]
         examples = self.index.dataset
         inputs = self._input(examples.theta[chosen], examples.error[chosen])
         return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta[chosen]))
 
-    def _ordered(self, lines: PatternLines) -> PatternLines:
-        """Return lines that come nearest last in the order asked for."""
-        if self.order == "nearest-first":
-            return lines.take(np.arange(len(lines))[::-1])
-        if self.order == "best-last":
-            sizes = np.linalg.norm(lines.inputs[-1], axis=1)
-            return lines.take(np.argsort(-sizes, kind="stable"))
-        if self.order == "random":
-            return lines.take(np.random.default_rng(0).permutation(len(lines)))
-        return lines
-
-    def _order(self, nearest: NDArray[np.intp]) -> Indices:
-        """Return the order ``(k,)`` of examples that come nearest first."""
-        places = np.arange(len(nearest))
+    def _order(self, costs: Array) -> Indices:
+        """Return the order ``(k,)`` of examples that come nearest first, by their costs [m]."""
+        places = np.arange(len(costs))
         if self.order == "nearest-first":
             return places
         if self.order == "best-last":
-            return np.argsort(-self.dataset.cost[nearest], kind="stable")
+            return np.argsort(-costs, kind="stable")
         if self.order == "random":
             return np.random.default_rng(0).permutation(places)
         return places[::-1]

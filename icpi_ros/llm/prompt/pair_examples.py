@@ -62,21 +62,21 @@ class PairExamples:
         return cls(lines, np.concatenate([draws(dataset, goal), done.draw[i]]), scale.mask)
 
     def nearest(self, theta: Array, error: Array, k: int) -> PatternLines:
-        """Return ``k`` lines near a scaled theta ``(d,)`` and error ``(m,)``, nearest last."""
+        """Return ``k`` lines near a scaled theta ``(d,)`` and error ``(m,)``, nearest first."""
         thetas, errors = self.lines.inputs
         size = float(np.clip(np.linalg.norm(error * self.mask), MIN_ERROR, 1.0))
         squares = np.sum((thetas - theta) ** 2, axis=1)
         squares += np.sum(((errors - error) * self.mask / size) ** 2, axis=1)
-        return self.lines.take(self._varied(np.argsort(squares, kind="stable"), k)[::-1])
+        return self.lines.take(self._varied(np.argsort(squares, kind="stable"), k))
 
     def _varied(self, order: Indices, k: int) -> Indices:
         """Return the first ``k`` of ``order`` with at most PER_PHYSICS of one physics.
 
         Where the data set has too few physics, more of each fill up.
         """
-        ranks = np.empty(len(order), dtype=np.int64)
-        for draw in np.unique(self.draw):
-            members = np.flatnonzero(self.draw[order] == draw)
+        ranks, draws_of = np.empty(len(order), dtype=np.int64), self.draw[order]
+        for draw in np.unique(draws_of):
+            members = np.flatnonzero(draws_of == draw)
             ranks[members] = np.arange(len(members))
         rounds = ranks // PER_PHYSICS
         first = np.flatnonzero(rounds <= np.sort(rounds)[min(k, len(order)) - 1])

@@ -53,7 +53,12 @@ class PatternLines:
         return PatternLines(self.inputs[1:], self.outputs)
 
     def divided(self, inputs: Sequence[Array], outputs: Array) -> PatternLines:
-        """Return the lines with every column divided by a number."""
+        """Return the lines with every column divided by a number.
+
+        Args:
+            inputs: of each group, ``(p,)``.
+            outputs: ``(q,)``.
+        """
         groups = zip(self.inputs, inputs, strict=True)
         return PatternLines(tuple(group / scale for group, scale in groups), self.outputs / outputs)
 

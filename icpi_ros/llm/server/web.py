@@ -106,10 +106,8 @@ class _Description:
         self._model = model
 
     async def about(self, _request: Request) -> Response:
-        model = self._model
         paths = f"POST {COMPLETIONS}, POST {CHAT}"
-        text = f"icpi serve: model {model.name} ({model.description}); {paths}\n"
-        return PlainTextResponse(text)
+        return PlainTextResponse(f"icpi serve: {self._model.line}; {paths}\n")
 
     async def health(self, _request: Request) -> Response:
         model = self._model

@@ -54,8 +54,7 @@ def trials_in_words(history: Sequence[Outcome], space: ParameterSpace) -> str:
 
 def _trial_in_words(number: int, trial: Outcome, space: ParameterSpace) -> str:
     """Return a trial; its parameters as they are to be answered."""
-    theta = ", ".join(f"{value:.4g}" for value in trial.theta)
-    names = ", ".join(p.name for p in space.parameters)
+    theta, names = _numbers(trial.theta), ", ".join(space.names)
     return (
         f"Attempt {number} ({names}):\ntheta: {theta}\n"
         f"error: {_numbers(trial.error)}\ncost: {1e3 * trial.cost:.4g} mm"

@@ -72,7 +72,7 @@ class LlmProps(Llm):
         space = self.context.space
 
         def read(text: str) -> Array:
-            theta = read_theta(text, [p.name for p in space.parameters])
+            theta = read_theta(text, space.names)
             self._require_near(space.normalise(theta))  # of the middle of the box
             return self._untried(theta, history)
 
@@ -81,7 +81,7 @@ class LlmProps(Llm):
         return Proposal(theta, self.name)
 
     def _proposal(self, history: Sequence[Outcome], advice: str) -> Prompt:
-        names = ", ".join(p.name for p in self.context.space.parameters)
+        names = ", ".join(self.context.space.names)
         return self._chat(history, *filter(None, (advice, WANTED.format(names=names))))
 
     def _chat(self, history: Sequence[Outcome], *more: str) -> Prompt:

@@ -22,6 +22,8 @@ from icpi_ros.llm.server.weights import llama
 from icpi_ros.llm.server.weights.gguf import Header
 from icpi_ros.llm.server.weights.packages import find_weights
 
+ANSWER_TIMEOUT = 3600.0
+"""Longest silence of llama.cpp within an answer [s]; a long one of a large model takes minutes."""
 ALIAS = "icpi-local"
 """Name under which whatever is served may be asked."""
 DEFAULT_LIMIT = 256
@@ -106,7 +108,7 @@ class _Forwarding:
             uds=str(socket), limits=httpx2.Limits(max_keepalive_connections=0)
         )
         self._llama = httpx2.AsyncClient(
-            transport=transport, base_url="http://llama", timeout=None, trust_env=False
+            transport=transport, base_url="http://llama", timeout=ANSWER_TIMEOUT, trust_env=False
         )
 
     async def answer(self, request: Request) -> Response:

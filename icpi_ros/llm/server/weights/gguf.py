@@ -45,7 +45,6 @@ class Header:
         license: as the file names it; "" = none.
         context: tokens of context in training; 0 = not known.
         token_bytes: memory for keys and values of a token of context; 0 = not known.
-        tensors: number of them.
     """
 
     path: Path
@@ -54,7 +53,6 @@ class Header:
     license: str
     context: int
     token_bytes: int
-    tensors: int
 
     @classmethod
     def read(cls, path: Path) -> Header:
@@ -92,7 +90,6 @@ class Header:
             license=printable(str(facts.get("general.license", ""))),
             context=_number(facts.get(f"{family}.context_length")),
             token_bytes=_token_bytes(facts, family),
-            tensors=tensors,
         )
 
 
