@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from icpi_ros.cli.arguments import opened_store, same_arm
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
+from icpi_ros.core.types import Trial, TrialStatus
 
 if TYPE_CHECKING:
     from icpi_ros.cli.json_output import JsonOutput
@@ -105,9 +107,18 @@ def _show_stored(args: argparse.Namespace) -> None:
                 time.sleep(LOOK_EVERY)
                 if record.state == "open":
                     record, found = store.run(args.what), store.trials(args.what)
-                    if len(found) != len(trials) or record.state != "open":
-                        page.show_trials(found, config.budget, play=len(found) > len(trials))
+                    if _progress(found) != _progress(trials) or record.state != "open":
+                        page.show_trials(found, config.budget, play=_done(found) > _done(trials))
                         trials = found
+
+
+def _progress(trials: Sequence[Trial]) -> list[tuple[int, TrialStatus]]:
+    """Return by what a follower sees that a trial began or ended."""
+    return [(trial.number, trial.status) for trial in trials]
+
+
+def _done(trials: Sequence[Trial]) -> int:
+    return sum(trial.status is TrialStatus.DONE for trial in trials)
 
 
 def _show_bag(args: argparse.Namespace, path: Path) -> None:

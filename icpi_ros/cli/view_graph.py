@@ -159,6 +159,8 @@ def show_graph(args: argparse.Namespace) -> None:
         UsageError: no graph answers, or an option is about stored runs.
         ExecutionFailed: the page could not go on.
     """
+    if args.run_id or args.topics or args.store:
+        raise UsageError("--run, --topics and --store are about a stored run or a bag: name it")
     need_ros()
     starter, graph = Parent(), GraphAddress(args.namespace, args.arm or "", args.wait, args.camera)
     with GraphPage(graph, address_of(args)) as shown:

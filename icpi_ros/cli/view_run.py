@@ -90,14 +90,17 @@ class RunView:
 
         follower = Follower(page, run.config.budget, _say)
         follower.show(run.trials)
-        if stop.pressed and not run.finished:
-            run.cancel("STOP was pressed on the page")
+
+        def stop_if_pressed() -> None:
+            if stop.pressed and not run.finished:
+                run.cancel("STOP was pressed on the page")
 
         def shown(trial: Trial) -> None:
             show(trial)
             follower.show(run.trials)
-            if stop.pressed and not run.finished:
-                run.cancel("STOP was pressed on the page")
+            stop_if_pressed()
+
+        stop_if_pressed()
 
         try:
             yield shown

@@ -24,6 +24,6 @@ SLOW, RELEASE = rgb(style.CATEGORIES[0]), rgb(style.CATEGORIES[5])
 GOAL = rgb(style.GOAL)
 
 
-def shade(index: int, count: int) -> Colour:
-    """Return the colour of one of ``count`` trials: the newest stands out most."""
-    return rgb(style.sequence(max(count, 1))[index] if count > 1 else style.SEQUENCE[-1])
+def shades(count: int) -> list[str]:
+    """Return the colours ``#rrggbb`` of ``count`` trials: the newest stands out most."""
+    return list(style.sequence(count)) if count > 1 else [style.SEQUENCE[-1]]

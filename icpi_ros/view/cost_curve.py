@@ -9,7 +9,7 @@ from icpi_ros.core.html import template
 from icpi_ros.core.pictures import style
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
-from icpi_ros.view.colours import shade
+from icpi_ros.view.colours import shades
 
 WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 30
@@ -27,7 +27,7 @@ def cost_curve(trials: Sequence[Trial]) -> str:
     trials = trials[-MAX_SHOWN:]
     axes = _Axes(trials)
     first = count - len(trials)
-    shown = list(enumerate(trials, first))
+    shown, colours = list(enumerate(trials, first)), shades(count)
     return template("cost_curve.svg").render(
         width=WIDTH,
         height=HEIGHT,
@@ -39,7 +39,7 @@ def cost_curve(trials: Sequence[Trial]) -> str:
         numbers=axes.numbers(),
         best=_best(axes, trials),
         intervals=[found for _, trial in shown for found in _interval(axes, trial)],
-        points=[_point(axes, trial, shade(i, count)) for i, trial in shown if _is_done(trial)],
+        points=[_point(axes, trial, colours[i]) for i, trial in shown if _is_done(trial)],
         failed=[_failure(axes, trial) for _, trial in shown if _has_failed(trial)],
     )
 
@@ -111,13 +111,10 @@ def _interval(axes: _Axes, trial: Trial) -> list[tuple[float, float, float, floa
     return [(axes.x(trial.number), *ends)]
 
 
-def _point(
-    axes: _Axes, trial: Trial, colour: tuple[int, int, int]
-) -> tuple[float, float, str, str]:
+def _point(axes: _Axes, trial: Trial, colour: str) -> tuple[float, float, str, str]:
     """Return x, y, colour and title of a trial that is done."""
-    fill = "#{:02x}{:02x}{:02x}".format(*colour)
     title = f"trial {trial.number}: {millimetres(trial.cost)}"
-    return axes.x(trial.number), axes.y(trial.cost), fill, title
+    return axes.x(trial.number), axes.y(trial.cost), colour, title
 
 
 def _failure(axes: _Axes, trial: Trial) -> tuple[float, float, str]:

@@ -11,8 +11,9 @@ import viser.transforms
 
 from icpi_ros.core.types import Array, Trial
 from icpi_ros.robots.base import Arm
+from icpi_ros.runs.picture.paths import goal_plane
 from icpi_ros.tasks.base import Task
-from icpi_ros.view.colours import GHOST, GOAL, RELEASE, SLOW, Colour, shade
+from icpi_ros.view.colours import GHOST, GOAL, RELEASE, SLOW, Colour, rgb, shades
 from icpi_ros.view.question import AskedMotion
 from icpi_ros.view.shapes import Surroundings, pieces
 
@@ -164,6 +165,7 @@ class SceneDrawing:
     def show_paths(self, trials: Sequence[Trial]) -> None:
         """Draw the paths of trials, the last one broad."""
         count = len(trials)
+        colours = shades(count)
         numbered = list(enumerate(trials))[-MAX_PATHS:]
         seen = [(i, trial, path) for i, trial in numbered if len(path := _path(trial)) > 1]
         with self._server.atomic():
@@ -171,7 +173,7 @@ class SceneDrawing:
                 handle.remove()
             self._paths = []
             for i, trial, path in seen:
-                self._paths += self._path(trial.number, path, shade(i, count), i + 1 == count)
+                self._paths += self._path(trial.number, path, rgb(colours[i]), i + 1 == count)
 
     def _path(self, number: int, path: Array, colour: Colour, newest: bool) -> list[Any]:
         scene = self._server.scene
@@ -192,8 +194,7 @@ class SceneDrawing:
         centre = self._task.goal_point(goal)
         if centre is None:
             return
-        named = ["xyz".index(n) for n in self._task.goal_space.names if n in ("x", "y", "z")]
-        flat = named if len(named) == 2 else [0, 1]
+        flat = goal_plane(self._task)
         size = max(float(np.linalg.norm(s.vertices[:, flat], axis=1).max()) for s in self._at.moved)
         angles = np.linspace(0.0, 2.0 * np.pi, 49)
         ring = np.tile(centre, (len(angles), 1))

@@ -62,7 +62,7 @@ class Follower:
         """Return the latest trials that are not drawn yet; None = there will be none."""
         with self._changed:
             while self._latest is None and not self._ending:
-                self._changed.wait()
+                self._changed.wait(1.0)
             found, self._latest = self._latest, None
             return found
 

@@ -12,7 +12,6 @@ import functools
 import json
 import logging
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -29,12 +28,12 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from icpi_ros.core.errors import ExecutionFailed, IcpiError, UsageError
+from icpi_ros.core.errors import ExecutionFailed, IcpiError
 from icpi_ros.core.html import template
 from icpi_ros.core.text import error_line
 from icpi_ros.view.controls import BarState, Controls
 from icpi_ros.view.responses import client, response, scene_policy
-from icpi_ros.view.rules import Door, NotAdmitted, Place
+from icpi_ros.view.rules import Door, NotAdmitted, Place, bound
 
 MAX_CONNECTIONS = 64
 """Most connections at a time; the run's own files need descriptors, too."""
@@ -42,6 +41,8 @@ MAX_STRANGERS = 16
 """Most sockets without a token at a time."""
 MAX_MESSAGE = 1 << 20
 """Largest message from a page [bytes]."""
+MAX_ANSWER = 10.0
+"""Longest wait for what became of a stop or a release [s]."""
 MAX_HANDSHAKE = 5.0
 """Longest time for a request to arrive [s]."""
 BEAT = 1.0
@@ -96,7 +97,7 @@ class Gate:
         self._closed = threading.Event()
         self._stopping = ThreadPoolExecutor(1, "stop")  # of its own: nothing else holds up a stop
         self._resetting = ThreadPoolExecutor(1, "reset")
-        self._socket = _bound(host, port)
+        self._socket = bound(host, port)
         self.door = Door(host, self._socket.getsockname()[1])
         with _listening_through(self._listen) as asked, _quiet():
             self.server = _Server(host=host, port=self.door.port, verbose=False)
@@ -142,7 +143,7 @@ class Gate:
         return serve(
             functools.partial(self._admitted, handler),
             sock=self._socket,
-            process_request=functools.partial(self._judge, options["process_request"]),
+            process_request=self._judge,
             create_connection=functools.partial(_Connection, self),  # type: ignore[arg-type]
             select_subprotocol=options["select_subprotocol"],
             max_size=MAX_MESSAGE,
@@ -151,9 +152,7 @@ class Gate:
             logger=_quiet_log(),
         )
 
-    def _judge(
-        self, page: Callable[..., Response], connection: ServerConnection, request: Request
-    ) -> Response | None:
+    def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
         """Return a page or a refusal; None = a socket that may open."""
         headers = request.headers
         try:
@@ -254,7 +253,7 @@ class Gate:
                 # That release was asked for before, and may arrive after this stop.
                 self._released.add_done_callback(self._stop_again)
         try:
-            line = await asyncio.wrap_future(self._pressed)
+            line = await _within(self._pressed)
         except Exception as exc:
             line = f"{NO_STOP} ({_line(exc)})" if known else NO_STOP
             await _answer(connection, failed=line)
@@ -274,7 +273,7 @@ class Gate:
             if any(future is not None and not future.done() for future in pressed):
                 raise ExecutionFailed("not released: a stop or a release is under way")
             self._released = self._resetting.submit(self._controls.reset)
-            line = await asyncio.wrap_future(self._released)
+            line = await _within(self._released)
         except Exception as exc:
             await _answer(connection, failed=_line(exc), to="reset")
             return
@@ -374,21 +373,10 @@ class _Instead(SimpleNamespace):
         return getattr(self.__dict__["_module"], name)
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket that listens: two that are only bound may have the same address.
+async def _within(pressed: Future[str]) -> str:
+    """Return what came of a stop or a release, which goes on if it takes too long.
 
     Raises:
-        UsageError: it cannot be bound.
+        TimeoutError: nothing within MAX_ANSWER.
     """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(found[0], socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(found[4])
-        bound.listen()
-    except OSError as exc:
-        raise UsageError(
-            f"the page cannot be opened at {host} port {port}: {exc.strerror or exc}; choose "
-            "another with --host and --port (0 = any that is free)"
-        ) from exc
-    return bound
+    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(pressed)), MAX_ANSWER)

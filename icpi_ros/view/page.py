@@ -21,7 +21,7 @@ from icpi_ros.view.cost_curve import cost_curve
 from icpi_ros.view.drawing import ArmDrawing, ProposalDrawing, SceneDrawing
 from icpi_ros.view.gate import Gate
 from icpi_ros.view.panels import QuestionPanel, trials_table
-from icpi_ros.view.playback import Clip, Playback, clip_of
+from icpi_ros.view.playback import Clip, Playback, motion_of
 from icpi_ros.view.question import WaitingQuestion, drawn_motion
 from icpi_ros.view.rules import LOOPBACK
 from icpi_ros.view.shapes import surroundings
@@ -74,7 +74,7 @@ class RunPage:
         task, arm = subject.task, subject.arm
         self._bar: dict[str, str | bool] = {"line": subject.title, "warning": "", "stopped": False}
         self._trials: list[Trial] = []
-        self._made: list[Clip] = []
+        self._motions: dict[bytes, JointTrajectory | None] = {}  # by theta
         self._image: viser.GuiImageHandle | None = None
         self._clips: dict[str, Clip] = {}
         self._question: WaitingQuestion | None = None
@@ -139,12 +139,19 @@ class RunPage:
         """
         task, arm = self._subject.task, self._subject.arm
         with self._lock:
-            known = {id(trial): clip for trial, clip in zip(self._trials, self._made, strict=True)}
-            self._made = [known.get(id(t)) or clip_of(task, arm, t) for t in trials]
+            # By theta: a store makes new objects of the same trials.
+            thetas = {trial.theta.tobytes(): trial.theta for trial in trials}
+            known = self._motions
+            self._motions = {
+                key: known[key] if key in known else motion_of(task, arm, theta)
+                for key, theta in thetas.items()
+            }
             self._trials = list(trials)
             self._clips = {
-                f"trial {trial.number}": clip
-                for trial, clip in zip(reversed(self._trials), reversed(self._made), strict=True)
+                f"trial {trial.number}": Clip(
+                    self._motions[trial.theta.tobytes()], trial.trajectory
+                )
+                for trial in reversed(self._trials)
             }
             self._scene.show_paths(self._trials)
             self._costs.content = cost_curve(self._trials)
@@ -197,10 +204,6 @@ class RunPage:
     def say(self, line: str) -> None:
         """Show one line in the upper edge, where nothing more urgent stands there."""
         self._show_bar(line=line)
-
-    def warn(self, line: str) -> None:
-        """Show one line before any other; empty = there is nothing to know."""
-        self._show_bar(warning=line)
 
     def show_status(self, stopped: bool, warning: str) -> None:
         """Show at once whether the stop is latched and what is to be known before any other."""

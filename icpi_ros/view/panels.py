@@ -12,7 +12,7 @@ import numpy as np
 import viser
 
 from icpi_ros.core.errors import ExecutionFailed, IcpiError
-from icpi_ros.core.html import table, template
+from icpi_ros.core.html import escaped, table, template
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
@@ -223,8 +223,6 @@ def _enabling(*buttons: Any) -> Callable[[], None]:
 
 
 def _escaped(text: str) -> str:
-    from icpi_ros.core.html import escaped
-
     return "\n".join(str(escaped(line)) for line in text.split("\n"))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import viser
 
-from icpi_ros.core.types import Array, ObjectTrajectory, Trial
+from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
@@ -54,11 +54,6 @@ class Clip:
             return None
         times, points = self.path.times[seen], self.path.positions[seen]
         return np.array([np.interp(moment, times, column) for column in points.T])
-
-
-def clip_of(task: Task, arm: Arm, trial: Trial) -> Clip:
-    """Return the motion that ``arm`` makes of the trial's theta, beside what was seen."""
-    return Clip(motion_of(task, arm, trial.theta), trial.trajectory)
 
 
 def motion_of(task: Task, arm: Arm, theta: Array, scale: float = 1.0) -> JointTrajectory | None:

@@ -1,4 +1,4 @@
-"""Rules of the page's door: which requests come in, and as what.
+"""Rules of the page's door: where it is, which requests come in, and as what.
 
 viser itself lets everybody in, and every page that is open in the same browser can reach loopback.
 So a request must name this host and come from this origin, and everything but STOP lies below a
@@ -10,10 +10,13 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
+
+from icpi_ros.core.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
 
@@ -129,3 +132,27 @@ def _is_any(name: str) -> bool:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket that listens: two that are only bound may have the same address.
+
+    Raises:
+        UsageError: it cannot be bound.
+    """
+    found = None
+    try:
+        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(where)
+        found.listen()
+    except (OSError, UnicodeError) as exc:
+        if found is not None:
+            found.close()
+        raise UsageError(
+            f"the page cannot be opened at {host} port {port}: "
+            f"{getattr(exc, 'strerror', None) or exc}; choose "
+            "another with --host and --port (0 = any that is free)"
+        ) from exc
+    return found

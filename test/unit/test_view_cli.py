@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 import threading
+from dataclasses import replace
 
 import pytest
 from run_bag import run_bag, simulate
@@ -15,6 +16,7 @@ from websockets.sync.client import connect
 from icpi_ros.cli import view, view_run
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.main import main
+from icpi_ros.core.types import TrialStatus
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.view.following import Follower
 
@@ -60,6 +62,30 @@ def test_a_stored_run_is_shown(tmp_path, once, capsys):
     assert motions == ["trial 1", "trial 0"]
 
 
+def test_a_run_under_way_is_shown_anew_when_its_trial_ends(tmp_path, monkeypatch):
+    path = tmp_path / "t.sqlite"
+    assert main([*RUN, "--store", str(path)]) == 0
+    with TrialStore(path) as store:
+        record = store.run(store.runs()[0].run_id)
+        first, last = store.trials(record.run_id)
+    running = replace(last, status=TrialStatus.RUNNING, trajectory=None)
+    stages, drawn, looks = iter([[first, running], [first, last]]), [], iter([None])
+    monkeypatch.setattr(TrialStore, "run", lambda *_: replace(record, state="open"))
+    monkeypatch.setattr(TrialStore, "trials", lambda *_: next(stages))
+    monkeypatch.setattr(
+        "icpi_ros.view.page.RunPage.show_trials",
+        lambda _, trials, budget, play=False: drawn.append((trials[-1].status, play)),
+    )
+
+    def wait(_):
+        if next(looks, "end") == "end":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(view.time, "sleep", wait)
+    assert main(["view", record.run_id, "--store", str(path)]) == 0
+    assert drawn == [(TrialStatus.RUNNING, False), (TrialStatus.DONE, True)]
+
+
 def test_a_bag_is_shown(tmp_path, once):
     bag = run_bag(tmp_path / "bag", simulate(tmp_path, improver="random", trials=2))
     seen = once(shown)
@@ -74,6 +100,7 @@ def test_a_bag_is_shown(tmp_path, once):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
+        (["view", "--topics", "t.yaml"], "--run, --topics and --store are about a stored run or a bag"),
         (["view", "RUN", "--operate"], "--operate is for a graph that is up"),
         (["view", "RUN", "--namespace", "lab"], "--namespace is that of a graph"),
         (["view", "RUN", "--camera"], "--camera is that of a graph"),

@@ -107,10 +107,11 @@ def _frames(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array)
     try:
         count = max(len(shot.shot.times) for shot in shots)
         return [
-            _side_by_side([_panel(filming, shot, min(n, len(shot.shot.times) - 1), place,
-                                  n == count - 1) for shot in shots])
+            _side_by_side(
+                [_panel(filming, shot, min(n, len(shot.shot.times) - 1), place) for shot in shots]
+            )
             for n in range(count)
-        ]  # fmt: skip
+        ]
     finally:
         filming.close()
 
@@ -128,7 +129,7 @@ def _chosen(trials: Sequence[Trial]) -> list[Trial]:
     return [done[0]] if best is done[0] else [done[0], best]
 
 
-def _panel(filming: Filming, scene: _Scene, n: int, goal: Array | None, last: bool) -> Image:
+def _panel(filming: Filming, scene: _Scene, n: int, goal: Array | None) -> Image:
     """Return the picture of one trial with its words above it."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
@@ -140,7 +141,7 @@ def _panel(filming: Filming, scene: _Scene, n: int, goal: Array | None, last: bo
     pen = ImageDraw.Draw(panel)
     pen.ellipse((14, 17, 26, 29), fill=scene.colour)
     pen.text((34, 12), scene.words, fill=style.INK, font=_font(17))
-    ended = last or n == len(shot.times) - 1
+    ended = n == len(shot.times) - 1
     text = f"{scene.result} off" if ended else f"{shot.times[n]:.2f} s"
     colour = style.INK if ended else style.QUIET
     pen.text((WIDTH - 14, 12), text, fill=colour, font=_font(17, bold=ended), anchor="ra")

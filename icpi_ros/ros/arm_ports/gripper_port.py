@@ -307,7 +307,7 @@ class BoundGripper(GripperPort):
     def command(self, opens: bool, latest: float = math.inf) -> GripperOrder:
         """See the class; whatever was bound is forgotten, and a reset puts the object in."""
         order = GripperOrder(opens)
-        order.went_out()
+        order.went_out(latest)
         self._out.publish(JointTrajectory())
         order.end()
         return order

@@ -172,9 +172,10 @@ class LettingGo:
         off, apart = float(distances.max()), abs(aligned.start - running.start) / SECOND
         if off > settings.tracking_tolerance:
             return f"the arm is {off:.4f} rad off its path"
-        as_estimated = float(replace(running, exact=True).aligned(state)[1].max())
-        if apart > MAX_LATE and as_estimated > off + MISFIT:
-            return f"the motion's start is only estimated, and {1e3 * apart:.0f} ms off"
+        if apart > MAX_LATE:
+            as_estimated = float(replace(running, exact=True).aligned(state)[1].max())
+            if as_estimated > off + MISFIT:
+                return f"the motion's start is only estimated, and {1e3 * apart:.0f} ms off"
         return self._port.doubt
 
     def _unanswered(self) -> TrialEnded:
