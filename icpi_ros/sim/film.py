@@ -50,7 +50,7 @@ class Take:
     Attributes:
         times: ``(n,)`` since the start of the motion [s].
         states: ``(n, nq)`` of all joints of the scene.
-        path: ``(n, 3)`` of the tracked point [m].
+        path: ``(n, 3)`` of the tracked point, frame ``base`` [m].
         simulated: True = simulated again, False = the seen path with the arm's plan.
     """
 
@@ -62,7 +62,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """Place that a camera looks at, its distance [m], its direction [rad]."""
+    """Place ``(3,)`` that a camera looks at, frame ``base`` [m], its distance [m], direction [rad]."""
 
     centre: Array
     distance: float
@@ -130,7 +130,7 @@ def view_of(points: Array, upright: bool, shape: float) -> Viewpoint:
     """Return a view that holds all ``points`` ``(n, 3)`` [m].
 
     Args:
-        points: to be seen.
+        points: to be seen, frame ``base``.
         upright: the object moves in an upright plane, not on a table.
         shape: width of the picture by its height.
     """
@@ -190,8 +190,8 @@ class Filming(Offscreen):
 
         Args:
             state: ``(nq,)``.
-            goal: ``(3,)`` place of the goal [m]; None = it is none.
-            trail: ``(n, 3)`` places of the object so far [m].
+            goal: ``(3,)`` place of the goal, frame ``base`` [m]; None = it is none.
+            trail: ``(n, 3)`` places of the object so far, frame ``base`` [m].
             colours: ``#rrggbb`` of goal and trail.
         """
         ringed, own = (_rgba(colour) for colour in colours)

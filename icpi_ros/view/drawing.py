@@ -156,7 +156,7 @@ class SceneDrawing:
         self.show_goal(goal)
 
     def move_object(self, position: Array) -> None:
-        """Put the object at a position ``(3,)`` [m]; NaN hides it."""
+        """Put the object at a position ``(3,)``, frame ``base`` [m]; NaN hides it."""
         known = bool(np.isfinite(position).all())
         self._object.visible = known
         if known:

@@ -41,7 +41,7 @@ class PageAddress:
 
 @dataclass(frozen=True)
 class Subject:
-    """Subject of a page: title, task, arm, goal ``(g,)``.
+    """Subject of a page: title, task, arm, goal ``(g,)`` [units of the goal space].
 
     Attributes:
         live: the joints of the arm itself are shown, and motions beside it as a ghost.
@@ -166,7 +166,7 @@ class RunPage:
         self._arm.place(q)
 
     def show_object(self, position: Array) -> None:
-        """Show the object as it is, ``(3,)`` [m]; NaN = not seen."""
+        """Show the object as it is, ``(3,)``, frame ``base`` [m]; NaN = not seen."""
         self._scene.move_object(position)
 
     def show_image(self, pixels: NDArray[np.uint8]) -> None:
@@ -198,7 +198,7 @@ class RunPage:
             self._questions.show(question, undrawn)
 
     def show_goal(self, goal: Array) -> None:
-        """Show the goal ``(g,)`` of the run."""
+        """Show the goal ``(g,)`` of the run [units of the goal space]."""
         self._scene.show_goal(goal)
 
     def say(self, line: str) -> None:

@@ -46,7 +46,7 @@ class Clip:
         return None if self.motion is None else self.motion.at(moment).position
 
     def position(self, moment: float) -> Array | None:
-        """Return the object's position ``(3,)`` [m]; None = not known."""
+        """Return the object's position ``(3,)``, frame ``base`` [m]; None = not known."""
         if self.path is None:
             return None
         seen = np.isfinite(self.path.positions).all(axis=1)

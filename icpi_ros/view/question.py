@@ -47,13 +47,13 @@ class AskedMotion:
     """Motion that a question is about, as the executor checked it.
 
     Attributes:
-        theta: ``(d,)``.
-        lower, upper: ``(d,)`` bounds in force.
+        theta: ``(d,)`` [units of the parameters].
+        lower, upper: ``(d,)`` bounds in force [the same].
         scale: speed of the dynamic part, 1 = as proposed.
         duration: of the dynamic part [s].
-        path: ``(T, 3)`` of the tool in it [m].
-        slow: ``(T, 3)`` of the tool in each slow motion before it [m].
-        release: ``(3,)`` of the tool where the gripper lets go [m]; None = it does not.
+        path: ``(T, 3)`` of the tool in it, frame ``base`` [m].
+        slow: ``(T, 3)`` of the tool in each slow motion before it [the same].
+        release: ``(3,)`` of the tool where the gripper lets go [the same]; None = it does not.
     """
 
     theta: Array

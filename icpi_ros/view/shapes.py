@@ -47,7 +47,7 @@ class Surroundings:
     Attributes:
         fixed: in frame ``base``.
         moved: the object, around the point that is tracked, turned as at its start.
-        start: ``(3,)`` of that point at its start [m]; NaN = not known.
+        start: ``(3,)`` of that point at its start, frame ``base`` [m]; NaN = not known.
     """
 
     fixed: tuple[Solid, ...]

@@ -47,7 +47,7 @@ class GraphState:
 
     Attributes:
         joints: ``(n,)`` [rad]; None = none came yet.
-        position: of the object ``(3,)`` [m]; None = none came yet.
+        position: of the object ``(3,)``, frame ``base`` [m]; None = none came yet.
         trials: of the latest run, by number.
         question: that waits for a person; None = none.
         stopped: the software stop is latched.
