@@ -62,7 +62,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """Place ``(3,)`` that a camera looks at, frame ``base`` [m], its distance [m], direction [rad]."""
+    """Place that a camera looks at ``(3,)``, in ``base`` [m], its distance [m], direction [rad]."""
 
     centre: Array
     distance: float
