@@ -100,7 +100,7 @@ def test_a_bag_is_shown(tmp_path, once):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["view", "--topics", "t.yaml"], "--run, --topics and --store are about a stored run or a bag"),
+        (["view", "--topics", "t.yaml"], "--topics and --store are about a stored run or a bag"),
         (["view", "RUN", "--operate"], "--operate is for a graph that is up"),
         (["view", "RUN", "--namespace", "lab"], "--namespace is that of a graph"),
         (["view", "RUN", "--camera"], "--camera is that of a graph"),
