@@ -17,7 +17,8 @@ from icpi_ros.bags.trial_message import MAX_VALUE
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
-from icpi_ros.perception.images import Frame, frame_of
+from icpi_ros.perception.encodings import frame_of
+from icpi_ros.perception.images import Frame
 from icpi_ros.perception.sources import SOURCES, ImageSample, PoseSample, Sample, Source
 
 _HEAD = struct.Struct("<iII")

@@ -1,4 +1,4 @@
-"""A calibrated camera: pinhole with plumb-bob distortion, and where it stands.
+"""A calibrated camera: its lens (:mod:`.lens`), and where it stands.
 
 OpenCV's conventions (docs, "Camera Calibration and 3D Reconstruction"), those of
 ``sensor_msgs/CameraInfo``: optical frame x right, y down, z forward (REP-103); pixel (0, 0) is the
@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
+from icpi_ros.perception import lens
 
-DISTORTION = 5
+DISTORTION = lens.COEFFICIENTS[lens.PLUMB_BOB][0]
 """Coefficients k1, k2, p1, p2, k3 of the model ``plumb_bob``."""
 MAX_ROUND_TRIP = 0.25
 """Largest distance of a pixel from the projection of its ray [px]: a distortion that folds the
@@ -34,13 +34,15 @@ class Intrinsics:
         width: of the image [px].
         height: of the image [px].
         matrix: ``(3, 3)`` camera matrix K [px].
-        distortion: ``(5,)`` plumb-bob coefficients.
+        distortion: ``(d,)`` coefficients of the model, 5 for ``plumb_bob``.
+        model: of the lens, one of :data:`icpi_ros.perception.lens.COEFFICIENTS`.
     """
 
     width: int
     height: int
     matrix: Array
     distortion: Array
+    model: str = lens.PLUMB_BOB
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -51,10 +53,12 @@ class Intrinsics:
         """
         if self.width < 1 or self.height < 1:
             raise InvalidValue(f"image size {self.width} x {self.height} px: must be positive")
-        if self.matrix.shape != (3, 3) or self.distortion.shape != (DISTORTION,):
+        counts = lens.COEFFICIENTS.get(self.model, ())
+        if self.matrix.shape != (3, 3) or self.distortion.shape not in [(n,) for n in counts]:
             raise InvalidValue(
-                f"camera matrix {self.matrix.shape} and distortion {self.distortion.shape}: "
-                f"must have shapes (3, 3) and ({DISTORTION},)"
+                f"camera matrix {self.matrix.shape} and distortion {self.distortion.shape} of "
+                f"{self.model}: must have shapes (3, 3) and "
+                f"{' or '.join(f'({n},)' for n in counts)}"
             )
         if not (np.isfinite(self.matrix).all() and np.isfinite(self.distortion).all()):
             raise InvalidValue("camera matrix or distortion is not finite")
@@ -121,14 +125,8 @@ class Camera:
 
     def _seen(self, optical: Array) -> Array:
         """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in the optical frame."""
-        pixels = cv2.projectPoints(
-            optical.reshape(-1, 1, 3),
-            np.zeros(3),
-            np.zeros(3),
-            self.intrinsics.matrix,
-            self.intrinsics.distortion,
-        )[0]
-        return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+        used = self.intrinsics
+        return lens.seen(used.model, optical, used.matrix, used.distortion)
 
     def rays(self, pixels: Array) -> Array:
         """Return directions ``(n, 3)`` in ``base`` of pixels ``(n, 2)``, not normalised.
@@ -155,14 +153,8 @@ class Camera:
 
     def _straight(self, pixels: Array) -> Array:
         """Return directions ``(n, 3)`` in the optical frame of pixels; right or wrong."""
-        straight = cv2.undistortPointsIter(
-            np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2),
-            self.intrinsics.matrix,
-            self.intrinsics.distortion,
-            np.eye(3),
-            np.eye(3),
-            (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-12),
-        ).reshape(-1, 2)
+        used = self.intrinsics
+        straight = lens.straight(used.model, pixels, used.matrix, used.distortion)
         optical: Array = np.ones((len(straight), 3))
         optical[:, :2] = straight
         return optical

@@ -12,8 +12,8 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.perception.camera import Camera
+from icpi_ros.perception.encodings import frame_of
 from icpi_ros.perception.image_tracker import ImageTracker
-from icpi_ros.perception.images import frame_of
 from icpi_ros.perception.sources import (
     HISTORY,
     LIVE_IMAGES,
@@ -79,7 +79,9 @@ class ImageSource(Source):
             return
         # As bytes: NaN differs from itself.
         size, model = (info.width, info.height), info.distortion_model
-        calibration = (*size, model, bytes(memoryview(info.k)), bytes(memoryview(info.d)))
+        cut = (getattr(info, "binning_x", 0), getattr(info, "binning_y", 0), _region(info))
+        numbers = bytes(memoryview(info.k)), bytes(memoryview(info.d))
+        calibration = (*size, model, *cut, *numbers)
         if calibration == self._info:
             return
         self._info, self.tracker = calibration, None
@@ -125,6 +127,12 @@ class ImageSource(Source):
         if path.coverage == 0.0:
             return SeenPath(None, None, "the object was not seen in the window")
         return SeenPath(path, quality)
+
+
+def _region(info: Any) -> tuple[int, ...]:
+    roi = getattr(info, "roi", None)
+    names = ("x_offset", "y_offset", "width", "height")
+    return tuple(int(getattr(roi, name)) for name in names) if roi is not None else ()
 
 
 class NoisyRestDetector:

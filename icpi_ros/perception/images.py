@@ -1,4 +1,4 @@
-"""Raw camera bytes as arrays: the encodings of ``sensor_msgs/Image`` (image_encodings.hpp).
+"""A camera image as it came, in one of the encodings of ``sensor_msgs/Image`` that are kept.
 
 Nothing is converted until a part of the image is looked at: colours of a small region cost
 microseconds, those of a whole Bayer image a millisecond.
@@ -7,7 +7,6 @@ microseconds, those of a whole Bayer image a millisecond.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +25,7 @@ CHANNELS = {
     "bayer_gbrg8": 1,
     "bayer_grbg8": 1,
 }
-"""Bytes per pixel of every supported encoding."""
+"""Bytes per pixel of every encoding that is kept; :mod:`.encodings` makes one of them of others."""
 
 _RGGB, _BGGR = cv2.COLOR_BayerRGGB2RGB, cv2.COLOR_BayerBGGR2RGB
 _GBRG, _GRBG = cv2.COLOR_BayerGBRG2RGB, cv2.COLOR_BayerGRBG2RGB
@@ -155,46 +154,6 @@ class Frame:
         planes = [part[row::stride, column::stride] for row, column in _CELL[self.encoding]]
         height, width = (min(p.shape[axis] for p in planes) for axis in (0, 1))
         return np.ascontiguousarray(np.dstack([p[:height, :width] for p in planes]))
-
-
-def frame_of(msg: Any) -> Frame:
-    """Return the image in a ``sensor_msgs/Image``, live or of a bag; a view, nothing is copied.
-
-    Raises:
-        InvalidValue: see :func:`decode`.
-    """
-    return decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
-
-
-def decode(
-    data: bytes | bytearray | memoryview | Bytes, width: int, height: int, encoding: str, step: int
-) -> Frame:
-    """Return the image in a message's bytes; a view of them, nothing is copied.
-
-    Args:
-        data: row after row, ``step`` bytes each; any buffer.
-        width: of the image [px].
-        height: of the image [px].
-        encoding: one of :data:`CHANNELS`.
-        step: bytes per row, padding included.
-
-    Raises:
-        InvalidValue: unknown encoding, or size, step and number of bytes do not fit together.
-    """
-    depth = _channels(encoding)
-    if width < 1 or height < 1:
-        raise InvalidValue(f"image of {width} x {height} px: must be positive")
-    if step < width * depth:
-        raise InvalidValue(
-            f"image step {step} B: a row of {width} px {encoding} needs {width * depth} B"
-        )
-    flat = np.frombuffer(data, dtype=np.uint8)
-    if flat.size != step * height:
-        raise InvalidValue(
-            f"image of {flat.size} B: {height} rows of {step} B are {step * height} B"
-        )
-    rows = flat.reshape(height, step)[:, : width * depth]
-    return Frame(rows.reshape(height, width, 3) if depth == 3 else rows, encoding)
 
 
 def _channels(encoding: str) -> int:

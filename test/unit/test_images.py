@@ -1,10 +1,17 @@
+import struct
+from array import array
+from types import SimpleNamespace
+from zlib import crc32
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.perception.images import CHANNELS, Box, Frame, decode
+from icpi_ros.perception.encodings import decode, decompress, frame_of
+from icpi_ros.perception.images import CHANNELS, Box, Frame
 
 FIRST = {"rggb": (0, 1, 1, 2), "bggr": (2, 1, 1, 0), "gbrg": (1, 2, 0, 1), "grbg": (1, 0, 2, 1)}
 """Channel of the pixels (0, 0), (0, 1), (1, 0), (1, 1), from the names of the encodings."""
@@ -77,6 +84,108 @@ def test_thinning_picks_every_nth_pixel_of_any_box(stride, w, h):
     np.testing.assert_array_equal(thin, image[2 : 2 + h : stride, 3 : 3 + w : stride])
 
 
+SMOOTH = np.dstack(
+    [np.tile(np.linspace(40 + 20 * c, 200 - 30 * c, 32), (24, 1)) for c in range(3)]
+).astype(np.uint8)
+"""A picture whose neighbours are alike: some encodings share colours, ``(24, 32, 3)``."""
+
+
+def deep(levels, bits, order):
+    return (levels.astype(np.uint16) << (bits - 8)).astype(f"{order}u2").tobytes()
+
+
+BT601 = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])
+"""Luma and colour differences of RGB from 0 to 1, in studio range (ITU-R BT.601)."""
+
+
+def pairs(first, second):
+    """Bytes of pairs of pixels with shared colours; luma is byte ``first`` of a pixel."""
+    y, u, v = np.moveaxis(np.rint(SMOOTH / 255 @ BT601.T + [16, 128, 128]), -1, 0)
+    out = np.empty((24, 32, 2), np.uint8)
+    out[..., first] = y
+    out[:, 0::2, second], out[:, 1::2, second] = u[:, 0::2], v[:, 0::2]
+    return out.tobytes()
+
+
+DRIVERS = {
+    "8UC1": (SMOOTH[..., 0].tobytes(), 32, {}),
+    "8UC3": (SMOOTH[..., ::-1].tobytes(), 96, {}),
+    "8UC4": (np.dstack([SMOOTH[..., ::-1], SMOOTH[..., 0]]).tobytes(), 128, {}),
+    "rgba8": (np.dstack([SMOOTH, SMOOTH[..., 0]]).tobytes(), 128, {}),
+    "bgra8": (np.dstack([SMOOTH[..., ::-1], SMOOTH[..., 0]]).tobytes(), 128, {}),
+    "mono16": (deep(SMOOTH[..., 0], 16, "<"), 64, {}),
+    "rgb16": (deep(SMOOTH, 16, "<"), 192, {}),
+    "bgr16": (deep(SMOOTH[..., ::-1], 16, ">"), 192, {"big_endian": True}),
+    "16UC3": (deep(SMOOTH[..., ::-1], 16, "<"), 192, {}),
+    "yuv422_yuy2": (pairs(0, 1), 64, {}),
+    "yuyv": (pairs(0, 1), 64, {}),
+    "yuv422": (pairs(1, 0), 64, {}),
+    "uyvy": (pairs(1, 0), 64, {}),
+}
+
+
+@pytest.mark.parametrize("encoding", DRIVERS)
+def test_what_drivers_send_is_the_picture(encoding):
+    data, step, how = DRIVERS[encoding]
+    frame = decode(data, 32, 24, encoding, step, **how)
+    seen = frame.patch(frame.box).astype(int)
+    expected = (SMOOTH[..., 0] if seen.ndim == 2 else SMOOTH).astype(int)
+    assert np.abs(seen - expected).max() <= (6 if "yu" in encoding or "uy" in encoding else 0)
+
+
+@pytest.mark.parametrize("encoding", ["nv12", "nv21"])
+def test_planes_of_colours_are_the_picture(encoding):
+    i420 = cv2.cvtColor(SMOOTH, cv2.COLOR_RGB2YUV_I420)
+    u, v = i420[24:30].reshape(-1), i420[30:36].reshape(-1)
+    pair = (u, v) if encoding == "nv12" else (v, u)
+    data = i420[:24].tobytes() + np.column_stack(pair).tobytes()
+    frame = decode(data, 32, 24, encoding, 32)
+    assert np.abs(frame.pixels.astype(int) - SMOOTH).max() <= 4
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("cells", ["mono", "bayer_rggb", "bayer_gbrg"])
+def test_deep_images_have_the_levels_of_the_bits_that_are_used(cells, bits, order):
+    flat = np.full((24, 32), 180, np.uint8)
+    frame = decode(deep(flat, bits, order), 32, 24, f"{cells}16", 64, order == ">")
+    assert frame.encoding == f"{cells}8"
+    np.testing.assert_array_equal(frame.pixels, flat)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "rgb8; jpeg compressed bgr8", "png", ""])
+def test_a_compressed_image_is_the_picture(form):
+    suffix = ".png" if form == "png" else ".jpg"
+    data = cv2.imencode(suffix, SMOOTH[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+    message = SimpleNamespace(format=form, data=array("B", data.tobytes()))
+    frame = frame_of(message)
+    assert np.abs(frame.patch(frame.box).astype(int) - SMOOTH).max() <= 12
+    gray = decompress(cv2.imencode(".png", SMOOTH[..., 0])[1].tobytes(), "mono8; png compressed")
+    np.testing.assert_array_equal(gray.gray(), SMOOTH[..., 0])
+
+
+def bomb(size):
+    """A PNG that announces a size it does not hold."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", crc32(head))
+
+
+@pytest.mark.parametrize(
+    ("data", "form", "words"),
+    [
+        (b"", "jpeg", "0 B, format 'jpeg': cannot be read"),
+        (b"no image at all", "png", "cannot be read"),
+        (cv2.imencode(".jpg", SMOOTH)[1].tobytes()[:60], "jpeg", "cannot be read"),
+        (bomb(60000), "png", "60000 x 60000 px: too large"),
+        (b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff", "jpeg", "65535 x 65535 px: too large"),
+        (b"\x00" * 20, "16UC1; compressedDepth png", "is a depth image"),
+    ],
+)
+def test_a_compressed_image_that_is_none_is_refused(data, form, words):
+    with pytest.raises(InvalidValue, match=words):
+        decompress(data, form)
+
+
 def test_decoding_copies_nothing():
     data = bytearray(24 * 40 * 3)
     frame = decode(data, 40, 24, "rgb8", 120)
@@ -87,7 +196,13 @@ def test_decoding_copies_nothing():
 @pytest.mark.parametrize(
     ("size", "encoding", "step", "count", "words"),
     [
-        ((32, 24), "rgb16", 96, 2304, "encoding 'rgb16'.*rgb8"),
+        ((32, 24), "rgb5", 96, 2304, "encoding 'rgb5' is not supported: must be one of rgb8"),
+        ((32, 24), "32FC1", 128, 3072, "'32FC1' is that of a depth image: give the colour"),
+        ((32, 24), "16UC1", 64, 1536, "depth image"),
+        ((32, 24), "mono16", 32, 768, "step 32 B.*64 B"),
+        ((31, 24), "yuyv", 62, 1488, "31 px across.*pairs"),
+        ((32, 23), "nv21", 32, 1104, "32 x 23 px.*2 x 2"),
+        ((32, 24), "nv12", 32, 768, "36 rows of 32 B"),
         ((32, 24), "rgb8", 32, 768, "step 32 B.*96 B"),
         ((32, 24), "rgb8", 96, 2303, "2303 B.*2304 B"),
         ((32, 24), "mono8", 32, 769, "769 B"),

@@ -11,7 +11,8 @@ import numpy as np
 from icpi_ros.core.errors import CalibrationFailed
 from icpi_ros.core.types import Array
 from icpi_ros.perception.calibration.known_points import KnownPoints, check, flattest, plane_of
-from icpi_ros.perception.camera import Camera, Intrinsics
+from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
+from icpi_ros.perception.lens import EQUIDISTANT, straight
 
 MAX_RESIDUAL = 0.01
 """Largest residual that can still be called a fit, as a share of the image's diagonal."""
@@ -116,7 +117,7 @@ def _candidates(
     intrinsics: Intrinsics, points: KnownPoints, frame: str
 ) -> list[tuple[float, Camera]]:
     """Return refined poses that differ, with their errors [px], the best first."""
-    plane = plane_of(points.positions)
+    plane, (pixels, distortion) = plane_of(points.positions), _as_polynomial(intrinsics, points)
     starts: list[tuple[int, Array]] = [(cv2.SOLVEPNP_SQPNP, points.positions)]
     if plane is not None:
         normal, offset = plane
@@ -125,7 +126,7 @@ def _candidates(
     fits = list[tuple[float, Camera]]()
     for method, positions in starts:
         turns, shifts = cv2.solvePnPGeneric(
-            positions, points.pixels, intrinsics.matrix, intrinsics.distortion, flags=method
+            positions, pixels, intrinsics.matrix, distortion, flags=method
         )[1:3]
         for turn, shift in zip(turns, shifts, strict=True):
             if not (np.isfinite(turn).all() and np.isfinite(shift).all()):
@@ -145,17 +146,30 @@ def _candidates(
 def _refined(
     intrinsics: Intrinsics, points: KnownPoints, turn: object, shift: object, frame: str
 ) -> Camera:
+    pixels, distortion = _as_polynomial(intrinsics, points)
     turn, shift = cv2.solvePnPRefineLM(
         points.positions,
-        points.pixels,
+        pixels,
         intrinsics.matrix,
-        intrinsics.distortion,
+        distortion,
         np.array(turn, dtype=np.float64),
         np.array(shift, dtype=np.float64),
         _REFINEMENT,
     )
     rotation = np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64)
     return Camera(intrinsics, rotation, np.asarray(shift, dtype=np.float64).ravel(), frame)
+
+
+def _as_polynomial(intrinsics: Intrinsics, points: KnownPoints) -> tuple[Array, Array]:
+    """Return pixels ``(n, 2)`` and coefficients of the polynomial lens, all that OpenCV solves.
+
+    Those of a fisheye lens are what a lens without distortion would show.
+    """
+    if intrinsics.model != EQUIDISTANT:
+        return points.pixels, intrinsics.distortion
+    ideal = straight(intrinsics.model, points.pixels, intrinsics.matrix, intrinsics.distortion)
+    focal = np.diag(intrinsics.matrix)[:2]
+    return ideal * focal + intrinsics.matrix[:2, 2], np.zeros(DISTORTION)
 
 
 def _angle(one: Camera, other: Camera) -> float:
@@ -232,7 +246,11 @@ def _spread(camera: Camera, points: KnownPoints, off: Array) -> tuple[float, flo
     turn = cv2.Rodrigues(camera.rotation)[0]
     intrinsics = camera.intrinsics
     jacobian = cv2.projectPoints(
-        points.positions, turn, camera.translation, intrinsics.matrix, intrinsics.distortion
+        points.positions,
+        turn,
+        camera.translation,
+        intrinsics.matrix,
+        _as_polynomial(intrinsics, points)[1],
     )[1]
     slopes = np.asarray(jacobian, dtype=np.float64)[:, :6]
     freedom = 2 * len(off) - 6

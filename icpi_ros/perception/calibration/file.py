@@ -17,10 +17,10 @@ import numpy as np
 from icpi_ros.core.errors import CalibrationFileError, InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import FileKind, number, read_yaml, shown, unknown_key, write_yaml
-from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
+from icpi_ros.perception.camera import Camera, Intrinsics
+from icpi_ros.perception.lens import PLUMB_BOB, lens_of
 
 SCHEMA = 1
-MODEL = "plumb_bob"
 KEYS = ("schema", "intrinsics", "pose")
 """Of our own block."""
 CALIBRATION_FILE = FileKind(
@@ -113,7 +113,7 @@ def save(path: Path, calibration: Calibration) -> None:
         "image_height": intrinsics.height,
         "camera_name": calibration.camera.frame if calibration.camera else "camera",
         "camera_matrix": _matrix(intrinsics.matrix),
-        "distortion_model": MODEL,
+        "distortion_model": intrinsics.model,
         "distortion_coefficients": _matrix(intrinsics.distortion[np.newaxis]),
         "rectification_matrix": _matrix(np.eye(3)),
         "projection_matrix": _matrix(np.column_stack([intrinsics.matrix, np.zeros(3)])),
@@ -182,14 +182,16 @@ def _check_schema(ours: Mapping[str, Any]) -> None:
 
 
 def _intrinsics(content: Mapping[str, Any]) -> Intrinsics:
-    model = content.get("distortion_model", MODEL)
-    if model != MODEL:
-        raise InvalidValue(f"distortion_model {shown(model)}: only {MODEL} is supported")
+    model = content.get("distortion_model", PLUMB_BOB)
+    if not isinstance(model, str):
+        raise InvalidValue(f"distortion_model {shown(model)} is not the name of a model")
+    name, distortion = lens_of(model, _read_row(content, "distortion_coefficients"))
     return Intrinsics(
         width=_integer(content, "image_width", "image_width"),
         height=_integer(content, "image_height", "image_height"),
         matrix=_read_matrix(content, "camera_matrix", (3, 3)),
-        distortion=_read_matrix(content, "distortion_coefficients", (1, DISTORTION))[0],
+        distortion=distortion,
+        model=name,
     )
 
 
@@ -228,6 +230,14 @@ def _read_matrix(content: Mapping[str, Any], key: str, shape: tuple[int, int]) -
     if not isinstance(block, dict):
         raise InvalidValue(f"{key} is missing or not a block of rows, cols, data")
     return _floats(block.get("data"), f"{key}.data", shape[0] * shape[1]).reshape(shape)
+
+
+def _read_row(content: Mapping[str, Any], key: str) -> list[float]:
+    """Return the numbers of a matrix of one row or column, as many as there are."""
+    block = content.get(key)
+    if not isinstance(block, dict) or not isinstance(data := block.get("data"), list):
+        raise InvalidValue(f"{key} is missing or not a block of rows, cols, data")
+    return [float(value) for value in _floats(data, f"{key}.data", len(data))]
 
 
 def _floats(values: Any, name: str, count: int) -> Array:

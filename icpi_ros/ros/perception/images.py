@@ -47,7 +47,7 @@ def camera_info_msg(ns: int, camera: Camera) -> CameraInfo:
         header=header(ns, camera.frame),
         height=camera.intrinsics.height,
         width=camera.intrinsics.width,
-        distortion_model="plumb_bob",
+        distortion_model=camera.intrinsics.model,
         d=camera.intrinsics.distortion.tolist(),
         k=matrix.ravel().tolist(),
         r=np.eye(3).ravel().tolist(),
