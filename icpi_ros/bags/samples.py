@@ -12,13 +12,13 @@ import numpy as np
 
 from icpi_ros.bags.formats.raw import RawMessage
 from icpi_ros.bags.reader import Bag
-from icpi_ros.bags.topics import IMAGE, INFO, POSE, TYPES
+from icpi_ros.bags.topics import COMPRESSED, IMAGE, INFO, POSE, TYPES
 from icpi_ros.bags.trial_message import MAX_VALUE
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
-from icpi_ros.perception.encodings import frame_of
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.encodings import frame_of
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.sources import SOURCES, ImageSample, PoseSample, Sample, Source
 
 _HEAD = struct.Struct("<iII")
@@ -51,7 +51,8 @@ def stream_samples(
 def has_source(bag: Bag, source: str) -> bool:
     """Return whether the bag has the topic of a source of :data:`SOURCES`."""
     kind = SOURCES.get(source)
-    return bag.look_for(kind.topic, kind.message_type)
+    there = bag.look_for(kind.topic, kind.message_type)
+    return there or (kind.topic == IMAGE and COMPRESSED in bag.topics)
 
 
 def require_source(bag: Bag, source: str) -> type[Source]:
@@ -121,7 +122,7 @@ def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
 
 
 def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
-    images, info = bag.topics[IMAGE], None
+    images, info = bag.topics.get(IMAGE) or bag.topics[COMPRESSED], None
     for message in bag.raw([topic for topic in (images, bag.topics.get(INFO)) if topic]):
         if message.channel.topic != images:
             info = bag.decode(message) or info
@@ -224,8 +225,8 @@ class ImageBag:
             UsageError: see :meth:`frames`, or the bag does not determine which camera_info it is.
         """
         bag = self._opened()
-        images = self._images(bag)
-        infos, cameras = _of_type(bag, TYPES[INFO]), _of_type(bag, TYPES[IMAGE])
+        images = _raw_name(self._images(bag))
+        infos, cameras = _of_type(bag, TYPES[INFO]), self._cameras(bag)
         beside = images.rpartition("/")[0] + "/camera_info"
         if beside not in infos:
             if len(infos) > 1 or (infos and len(cameras) > 1):
@@ -240,8 +241,14 @@ class ImageBag:
     def _opened(self) -> Bag:
         return Bag(self.path, assigned=False)
 
-    def _images(self, bag: Bag) -> str:
+    @staticmethod
+    def _cameras(bag: Bag) -> list[str]:
+        """Return the topics of images; compressed ones of a camera only without its raw ones."""
         images = _of_type(bag, TYPES[IMAGE])
+        return images + [t for t in _of_type(bag, TYPES[COMPRESSED]) if _raw_name(t) not in images]
+
+    def _images(self, bag: Bag) -> str:
+        images = self._cameras(bag)
         if self.topic and self.topic in images:
             return self.topic
         if not self.topic and len(images) == 1:
@@ -249,6 +256,10 @@ class ImageBag:
         there = ", ".join(images) or "none"
         asked = f"no images on topic {self.topic!r}" if self.topic else "which images"
         raise UsageError(f"bag {self.path}: {asked}: image topics are {there}")
+
+
+def _raw_name(topic: str) -> str:
+    return topic.removesuffix("/compressed")
 
 
 def _of_type(bag: Bag, kind: str) -> list[str]:

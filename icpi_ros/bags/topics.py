@@ -11,6 +11,7 @@ from icpi_ros.core.yaml_files import FileKind, read_yaml
 
 POSE = "object_pose"
 IMAGE = "camera/image_raw"
+COMPRESSED = f"{IMAGE}/compressed"
 INFO = "camera/camera_info"
 JOINTS = "joint_states"
 WINDOW = "trial_window"
@@ -24,6 +25,7 @@ PARAMETERS = "recorded_parameters"
 TYPES: Mapping[str, str] = {
     POSE: "geometry_msgs/msg/PoseStamped",
     IMAGE: "sensor_msgs/msg/Image",
+    COMPRESSED: "sensor_msgs/msg/CompressedImage",
     INFO: "sensor_msgs/msg/CameraInfo",
     JOINTS: "sensor_msgs/msg/JointState",
     WINDOW: "icpi_msgs/msg/TrialWindow",
@@ -82,6 +84,8 @@ def assign(
     """
     kinds = {channel.topic: channel.kind for channel in channels}
     found = {}
+    if kinds.get(mapping.get(IMAGE, "")) == TYPES[COMPRESSED]:
+        mapping = {COMPRESSED if n == IMAGE else n: topic for n, topic in mapping.items()}
     for name, kind in types.items():
         if name in mapping:
             found[name] = _mapped(name, mapping[name], kind, kinds)

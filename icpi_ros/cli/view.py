@@ -8,11 +8,13 @@ import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from importlib.util import find_spec
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import opened_store, same_arm
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import replacing
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial, TrialStatus
 
@@ -27,6 +29,8 @@ BAGS = (".mcap", ".db3")
 
 def run(args: argparse.Namespace) -> int:
     """Show the page until Ctrl-C; 0 then."""
+    if args.foxglove:
+        return _write_layout(args)
     with suppress(KeyboardInterrupt):
         if not args.what:
             from icpi_ros.cli.view_graph import show_graph  # needs ROS
@@ -77,6 +81,31 @@ def say_link(page: RunPage, stops: bool = False, json: JsonOutput | None = None)
     print(f"icpi: page: {page.link}", file=sys.stderr, flush=True)
     if stops:
         print(f"icpi: STOP alone, without the token: {page.stop_link}", file=sys.stderr, flush=True)
+
+
+def _write_layout(args: argparse.Namespace) -> int:
+    """Write the layout of a graph or a bag for Foxglove; 0 then.
+
+    Raises:
+        UsageError: a stored run, or the file cannot be written.
+    """
+    from icpi_ros.bags.topics import TRIALS
+    from icpi_ros.cli.bags import open_bag
+    from icpi_ros.report.foxglove import layout
+
+    namespace = args.namespace
+    if args.what:
+        bag = open_bag(Path(args.what), args.topics)
+        bag.require(TRIALS)
+        namespace = bag.topics[TRIALS].rpartition("/")[0]
+    text = dumps(layout(namespace, recorded=bool(args.what)), indent=2) + "\n"
+    try:
+        with replacing(args.foxglove) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise UsageError(f"cannot write {args.foxglove}: {exc.strerror or exc}") from exc
+    print(printable(f"{args.foxglove}: in Foxglove, Layouts, Import from file"))
+    return 0
 
 
 def _show_stored(args: argparse.Namespace) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.colour import Membership, Weights
-from icpi_ros.perception.images import Box, Frame
+from icpi_ros.perception.imaging.colour import Membership, Weights
+from icpi_ros.perception.imaging.images import Box, Frame
 from icpi_ros.perception.targets import outline
 from icpi_ros.perception.tracking_types import Detection, DetectorSettings
 from icpi_ros.tasks.camera_target import Target

@@ -10,7 +10,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 from icpi_ros.perception.detector import Detector
-from icpi_ros.perception.images import Bytes, Frame
+from icpi_ros.perception.imaging.images import Bytes, Frame
 from icpi_ros.perception.targets import outline
 from icpi_ros.perception.tracking_types import TrackedFrame
 from icpi_ros.tasks.plane import Plane

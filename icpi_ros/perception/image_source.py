@@ -12,8 +12,8 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.encodings import frame_of
 from icpi_ros.perception.image_tracker import ImageTracker
+from icpi_ros.perception.imaging.encodings import frame_of
 from icpi_ros.perception.sources import (
     HISTORY,
     LIVE_IMAGES,

@@ -10,7 +10,7 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.detector import Detector
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.quality import Quality, judge
 from icpi_ros.perception.smoother import SmoothedPath, smooth
 from icpi_ros.perception.targets import TrackedTarget
@@ -67,7 +67,7 @@ class ImageTracker:
 
         Args:
             stamp_ns: when it was taken [ns].
-            frame: see :func:`icpi_ros.perception.images.decode`.
+            frame: see :func:`icpi_ros.perception.imaging.images.decode`.
             now_ns: the same clock now [ns], to recognise frames from the future.
 
         Raises:

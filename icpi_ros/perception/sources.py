@@ -25,7 +25,7 @@ from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:  # OpenCV, which poses can do without
     from icpi_ros.perception.camera import Camera
-    from icpi_ros.perception.images import Frame
+    from icpi_ros.perception.imaging.images import Frame
 
 HISTORY = 60.0
 """Default length of the past that is kept [s]."""

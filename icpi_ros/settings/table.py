@@ -12,12 +12,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from icpi_ros.core.errors import UnknownName
+from icpi_ros.settings.lab_names import LAB_NAMES
+from icpi_ros.settings.nodes import (
+    ALL,
+    ARM,
+    EXECUTOR,
+    IMPROVER,
+    LIVE,
+    PERCEPTION,
+    PLAYER,
+    RECORDER,
+    REPLAY,
+    VIEWER,
+)
 from icpi_ros.settings.setting import Setting
+from icpi_ros.settings.simulated_arm import SIMULATED_ARM_SETTINGS
 
-ARM, PERCEPTION, EXECUTOR, IMPROVER = "mujoco_arm", "perception", "executor", "policy_improver"
-PLAYER, VIEWER, RECORDER = "replay", "viewer", "recorder"
-"""Names of the nodes."""
-ALL, LIVE, REPLAY = ("sim", "real", "replay"), ("sim", "real"), ("replay",)
 IN_SIM = "(simulation only)"
 """Mark of arguments that the real graph takes, for one command line to fit both, and ignores."""
 
@@ -88,6 +98,7 @@ ARGUMENTS = (
         "calibration", "", "file of the calibrated camera; empty = the scene's camera",
         nodes=(PERCEPTION,), graphs=ALL,
     ),
+    *LAB_NAMES,
     Setting(
         "approval", True, "a person approves every motion, see icpi approve",
         nodes=(EXECUTOR,), graphs=LIVE, relaxed=False, loosened_by="other",
@@ -318,38 +329,16 @@ PERCEPTION_SETTINGS = (
             60.0),
     Setting("diagnostics_period", 1.0, "time between two reports of health", "s", 0.05, 60.0),
 )  # fmt: skip
-SIMULATED_ARM_SETTINGS = (
-    Setting("fault", "", "what goes wrong, for tests; empty = nothing", read_only=False,
-            choices=("", "reject", "abort", "silent", "drift", "late", "protective_stop",
-                     "inactive")),
-    Setting("fault_motion", 1, "in which motion from rest, from 1", "", 1, 10**6, read_only=False),
-    Setting("fault_after", 0.0, "when in that motion it begins", "s", 0.0, 60.0, read_only=False),
-    Setting("gripper_fault", "", "what goes wrong with commands that open the gripper, for tests",
-            choices=("", "late", "reject", "abort", "stalled"), read_only=False),
-    Setting("controller_status", True, "say what became of each motion and why; a real controller "
-            "does not"),
-    Setting("interpolate_from_desired_state", False, "join trajectories from the last command, "
-            "not from the measured state"),
-    Setting("servo_lag", 0.0, "how much later than commanded the arm moves", "s", 0.0, 0.2),
-    Setting("camera_name", "", "camera of the scene; empty = its first"),
-    Setting("camera_gain", 1.0, "factor on all grey levels; 0 = a lens cap", "", 0.0, 8.0),
-    Setting("camera_seed", 0, "seed of noise and lost images", "", 0, 2**62),
-)  # fmt: skip
 RECORDER_SETTINGS = (
     Setting("folder", "", "folder of the bag; must not exist"),
     Setting("max_size", 1024.0, "size of a file at which a new one is begun", "MiB", 1.0, 1e6),
     Setting("max_duration", 600.0, "time after which a new file is begun", "s", 1.0, 1e6),
     Setting("keep_free", 512.0, "of the disk: recording ends before it is full", "MiB", 0.0, 1e6),
 )  # fmt: skip
-CONTROLLER_NAME = Setting(
-    "controller_name", "joint_trajectory_controller", "name of the arm's trajectory controller"
-)
-"""Of the executor and of the simulated controller."""
-
 OWN: Mapping[str, tuple[Setting, ...]] = {
-    ARM: (CONTROLLER_NAME, *SIMULATED_ARM_SETTINGS),
+    ARM: SIMULATED_ARM_SETTINGS,
     PERCEPTION: PERCEPTION_SETTINGS,
-    EXECUTOR: (CONTROLLER_NAME, *EXECUTOR_SETTINGS),
+    EXECUTOR: EXECUTOR_SETTINGS,
     IMPROVER: IMPROVER_SETTINGS,
     PLAYER: (),
     VIEWER: (),

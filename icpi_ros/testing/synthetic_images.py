@@ -7,7 +7,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera, Intrinsics
-from icpi_ros.perception.images import Bytes
+from icpi_ros.perception.imaging.images import Bytes
 from icpi_ros.perception.targets import outline
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane

@@ -2,12 +2,14 @@
 
 import re
 import time
+from array import array
 
+import cv2
 import numpy as np
 import pytest
 from feed import Feed, image, perception
 from observer import Observer
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from icpi_msgs.msg import ObjectTrajectory, TrialWindow
 from icpi_ros.perception.calibration.file import Calibration, save
@@ -16,6 +18,7 @@ from icpi_ros.ros.base.topics import (
     CAMERA_DEBUG,
     CAMERA_IMAGE,
     CAMERA_INFO,
+    COMPRESSED,
     OBJECT_TRAJECTORY,
     TRIAL_WINDOW,
 )
@@ -129,7 +132,7 @@ def bad_image(feed, fault):
         stamp += 60 * SECOND
     messages = {
         "size": lambda: image(small, stamp),
-        "encoding": lambda: image(pixels, stamp, "yuv422"),
+        "encoding": lambda: image(pixels, stamp, "32FC1"),
         "truncated": lambda: image(pixels, stamp, data=pixels.tobytes()[:-1000]),
         "no data": lambda: image(pixels, stamp, data=b""),
         "empty": lambda: image(pixels[:0, :0], stamp),
@@ -148,7 +151,7 @@ def bad_image(feed, fault):
     ("fault", "words"),
     [
         ("size", "image of 160 x 120 px, but the camera is calibrated for 320 x 240 px"),
-        ("encoding", "image encoding 'yuv422': must be one of rgb8"),
+        ("encoding", "image encoding '32FC1' is that of a depth image"),
         ("truncated", "image of 229400 B: 240 rows of 960 B are 230400 B"),
         ("no data", "image of 0 B"),
         ("empty", "image of 0 x 0 px: must be positive"),
@@ -172,7 +175,7 @@ def test_one_bad_image_among_good_ones_is_a_warning(tracked):
         bad = next(turn) % 10 == 0
         return bad_image(tracked, "encoding") if bad else tracked.good()
 
-    status = tracked.until_said(send, WARN, "image encoding 'yuv422'")
+    status = tracked.until_said(send, WARN, "image encoding '32FC1'")
     shares = {item.key: item.value for item in status.values}
     assert any(key.startswith("unusable: image encoding") for key in shares)
 
@@ -305,15 +308,32 @@ def test_a_calibration_file_needs_no_camera_info(tmp_path, domain):
     try:
         feed.observer.node.destroy_publisher(feed.images)
         feed.until_said(lambda: None, ERROR, f"nobody publishes /filed/{CAMERA_IMAGE}")
-        weak = observer.node.create_publisher(Image, CAMERA_IMAGE, qos.SENSOR)
-        feed.until_said(lambda: None, ERROR, "is published best effort")
-        observer.node.destroy_publisher(weak)
-        feed.images = observer.node.create_publisher(Image, CAMERA_IMAGE, qos.IMAGE)
-        feed.stream(
-            lambda: feed.images.publish(image(feed.pixels, feed.now())),
-            lambda: feed.states,
-            "a position",
-        )
+        elsewhere = observer.node.create_publisher(Image, "cam/color", qos.IMAGE)
+        feed.until_said(lambda: None, ERROR, "images are published on /filed/cam/color")
+        observer.node.destroy_publisher(elsewhere)
+        jpeg = array("B", cv2.imencode(".jpg", feed.pixels[..., ::-1])[1].tobytes())
+
+        def compressed():
+            return CompressedImage(
+                header=convert.header(feed.now(), "camera"), format="jpeg", data=jpeg
+            )
+
+        # Each camera is heard whatever it offers, one after the other.
+        for topic, profile, message in (
+            (CAMERA_IMAGE, qos.SENSOR, lambda: image(feed.pixels, feed.now())),
+            (CAMERA_IMAGE + COMPRESSED, qos.SENSOR, compressed),
+            (CAMERA_IMAGE, qos.IMAGE, lambda: image(feed.pixels, feed.now())),
+        ):
+            kind, begin = type(message()), feed.now()
+            out = observer.node.create_publisher(kind, topic, profile)
+            feed.stream(
+                lambda out=out, message=message: out.publish(message()),
+                lambda begin=begin: [
+                    s for s in feed.states if convert.to_ns(s.header.stamp) > begin
+                ],
+                f"a position from {topic}",
+            )
+            observer.node.destroy_publisher(out)
         assert feed.errors().max() < TRUE
     finally:
         process.terminate()

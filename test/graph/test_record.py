@@ -77,10 +77,20 @@ def test_no_key_is_on_the_disk(recorded):
     assert not [m.channel.topic for m in bag.raw(topics) if SECRET.encode() in m.data]
 
 
+LAB = {
+    "object_pose_topic": "/vrpn/puck/pose",
+    "joint_states_topic": "/bench/joints",
+    "controller_name": "scaled_controller",
+}
+"""Names of a lab, which no node has by itself."""
+
+
 def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, observer):
+    """In a lab whose topics have other names: in the bag they have ours, markers among them."""
     # At half of real time its last second is two of the machine's: one to flush, one to be late.
-    with RunningGraph(tmp_path, record=tmp_path / "bag", real_time_factor=0.5) as graph:
-        poses = observer.record(PoseStamped, "object_pose", qos.SENSOR_EVERY)
+    how = {"real_time_factor": 0.5, "viewer": "true", **LAB}
+    with RunningGraph(tmp_path, record=tmp_path / "bag", **how) as graph:
+        poses = observer.record(PoseStamped, "/vrpn/puck/pose", qos.SENSOR_EVERY)
         with ImproveClient("test") as client:
             client.connect(HANG, graph.death)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.death)
@@ -96,6 +106,10 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, observer):
     (trial,) = read_trials(bag)
     assert recorded[0] < trial.start < recorded[-1]
     assert any("no end" in line for line in bag.skipped)
+    kept = {channel.topic for channel in bag.channels}
+    ours = {"joint_states", "markers", "joint_trajectory_controller/joint_trajectory"}
+    assert {f"/test/{name}" for name in ours} <= kept
+    assert not [topic for topic in kept if topic.startswith(("/vrpn", "/bench", "/test/scaled"))]
 
 
 def test_a_folder_that_exists_is_refused_before_anything_starts(tmp_path):

@@ -30,7 +30,8 @@ from icpi_ros.ros.bags.recorded import recorded as recorded_topics
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.perception.images import camera_info_msg
 from icpi_ros.ros.perception.sources import open_feed
-from icpi_ros.settings.table import PERCEPTION, PLAYER, RECORDER, of_node
+from icpi_ros.settings.nodes import PERCEPTION, PLAYER, RECORDER
+from icpi_ros.settings.table import of_node
 from icpi_ros.tasks import TASKS
 from icpi_ros.testing.synthetic_images import draw, expose, overhead
 

@@ -9,8 +9,8 @@ from icpi_ros.cli.main import main
 from icpi_ros.perception.calibration.board import Board
 from icpi_ros.perception.calibration.file import Calibration, load, load_camera, save
 from icpi_ros.perception.calibration.markers import Marker
-from icpi_ros.perception.encodings import decode
-from icpi_ros.perception.images import CHANNELS
+from icpi_ros.perception.imaging.encodings import decode
+from icpi_ros.perception.imaging.images import CHANNELS
 
 CAMERA = look([0.5, -0.25, 0.65], [0.5, 0.2, 0.0])
 SPOTS = np.array(

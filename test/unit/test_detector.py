@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.perception.camera import Camera, Intrinsics
 from icpi_ros.perception.detector import Detector
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.targets import outline, tracked_target
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.camera_target import RED, Contrast, Target

@@ -7,7 +7,7 @@ import pytest
 from icpi_ros.core.types import SECOND
 from icpi_ros.perception.drawing import CANDIDATE, OBJECT, STRIP, caption, draw
 from icpi_ros.perception.image_tracker import ImageTracker
-from icpi_ros.perception.images import CHANNELS, Frame
+from icpi_ros.perception.imaging.images import CHANNELS, Frame
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import PUCK

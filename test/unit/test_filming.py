@@ -5,7 +5,7 @@ import pytest
 from icpi_benchmarks.pixels.filming import film
 
 from icpi_ros.perception.image_tracker import ImageTracker
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.robots import ARMS
 from icpi_ros.sim.camera import SimulatedCamera

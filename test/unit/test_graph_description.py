@@ -57,6 +57,54 @@ def test_sensors_are_passed_on_only_where_they_are_not_as_usual():
     assert isinstance(sensors["camera_noise"], float)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {}),
+        ({"object_pose_topic": "/vrpn/puck/pose"}, {"object_pose": "/vrpn/puck/pose"}),
+        ({"joint_states_topic": "franka/joint_states"}, {"joint_states": "franka/joint_states"}),
+        (
+            {"image_topic": "/cam/color/image_raw"},
+            {
+                "camera/image_raw": "/cam/color/image_raw",
+                "camera/camera_info": "/cam/color/camera_info",
+            },
+        ),
+        (
+            {"image_topic": "cam/image_raw/compressed"},
+            {
+                "camera/image_raw": "cam/image_raw/compressed",
+                "camera/camera_info": "cam/camera_info",
+            },
+        ),
+        (
+            {"image_topic": "/a/image", "camera_info_topic": "/b/info"},
+            {"camera/image_raw": "/a/image", "camera/camera_info": "/b/info"},
+        ),
+        (
+            {"controller_name": "scaled"},
+            {
+                "joint_trajectory_controller/joint_trajectory": "scaled/joint_trajectory",
+                "joint_trajectory_controller/status": "scaled/status",
+            },
+        ),
+    ],
+)
+def test_the_names_of_a_lab_are_those_of_every_node(given, expected):
+    for name in ("sim", "real"):
+        nodes = graph(name, {"approval": "true", **given})
+        assert [dict(spec.remappings) for spec in nodes] == [expected] * len(nodes)
+    command = graph("sim", given)[1].command()
+    assert {f"{old}:={new}" for old, new in expected.items()} <= set(command)
+
+
+@pytest.mark.parametrize("name", ["object_pose_topic", "image_topic", "camera_info_topic"])
+@pytest.mark.parametrize("value", ["/a b", "9lives", "/a//b", "/puck/pose;rm"])
+def test_a_topic_that_ros_does_not_take_is_refused(name, value):
+    with pytest.raises(UsageError, match=f"argument {name} = .* is not a ROS name"):
+        graph("real", {name: value})
+
+
 def test_a_recorder_is_there_if_it_is_asked_for(tmp_path):
     assert "recorder" not in by_name()
     recorder = by_name(record=str(tmp_path / "bag"))["recorder"]

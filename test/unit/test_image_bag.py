@@ -9,7 +9,8 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from icpi_ros.bags.samples import ImageBag
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.samples import ImageBag, stream_samples
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.perception.targets import tracked_target
@@ -20,6 +21,7 @@ from icpi_ros.tasks import TASKS
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
 
 
 def header(ns):
@@ -130,10 +132,43 @@ def test_the_only_lens_is_that_of_the_only_camera_whatever_its_name(tmp_path):
     assert ImageBag(write(tmp_path / "bag", topics)).info().k[0] == 100.0
 
 
+def compressed(number):
+    """One of PIXELS as a driver's image transport compresses it, without loss."""
+    data = cv2.imencode(".png", PIXELS[number][..., ::-1])[1].reshape(-1)
+    return STORE.types[COMPRESSED](header(number * 10**9), "rgb8; png compressed bgr8", data)
+
+
+@pytest.mark.parametrize(
+    ("topic", "mapping"),
+    [
+        ("/camera/image_raw/compressed", {}),
+        ("/lab/camera/image_raw/compressed", {}),
+        ("/eye/color/compressed", {"camera/image_raw": "/eye/color/compressed"}),
+    ],
+)
+def test_compressed_images_are_those_of_the_camera(tmp_path, topic, mapping):
+    messages = [(n * 10**9, compressed(n)) for n in range(len(PIXELS))]
+    path = write(tmp_path / "bag", {topic: (COMPRESSED, messages)})
+    for number, (_, frame) in enumerate(ImageBag(path).frames()):
+        np.testing.assert_array_equal(frame.patch(frame.box), PIXELS[number])
+    samples = list(stream_samples(Bag(path, mapping), "camera"))
+    assert [sample.ns for sample in samples] == [n * 10**9 for n in range(len(PIXELS))]
+
+
+def test_raw_images_count_where_both_are_recorded(tmp_path):
+    topics = {
+        "/camera/image_raw": (IMAGE, MESSAGES),
+        "/camera/image_raw/compressed": (COMPRESSED, [(0, compressed(0))]),
+    }
+    path = write(tmp_path / "bag", topics)
+    assert ImageBag(path).count() == len(MESSAGES)
+    assert len(list(stream_samples(Bag(path), "camera"))) == len(MESSAGES)
+
+
 def test_an_encoding_that_cannot_be_used(tmp_path):
-    wrong = image(0, PIXELS[0], "16UC3")
+    wrong = image(0, PIXELS[0], "16SC3")
     path = write(tmp_path / "bag", {"/camera/image_raw": (IMAGE, [(0, wrong)])})
-    with pytest.raises(InvalidValue, match="16UC3"):
+    with pytest.raises(InvalidValue, match="16SC3"):
         list(ImageBag(path).frames())
 
 

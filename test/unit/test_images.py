@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.perception.encodings import decode, decompress, frame_of
-from icpi_ros.perception.images import CHANNELS, Box, Frame
+from icpi_ros.perception.imaging.encodings import decode, decompress, frame_of
+from icpi_ros.perception.imaging.images import CHANNELS, Box, Frame
 
 FIRST = {"rggb": (0, 1, 1, 2), "bggr": (2, 1, 1, 0), "gbrg": (1, 2, 0, 1), "grbg": (1, 0, 2, 1)}
 """Channel of the pixels (0, 0), (0, 1), (1, 0), (1, 1), from the names of the encodings."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.perception.detector import Detector
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import CameraSettings

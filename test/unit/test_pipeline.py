@@ -9,7 +9,7 @@ from struck_path import StruckPath
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND
 from icpi_ros.perception.image_tracker import ImageTracker
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.tasks import TASKS

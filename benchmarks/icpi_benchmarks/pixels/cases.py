@@ -16,7 +16,7 @@ from icpi_benchmarks.pixels.filming import Film
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.image_source import ImageSource
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.quality import Quality
 from icpi_ros.perception.sources import ImageSample
 from icpi_ros.perception.targets import TrackedTarget, outline

@@ -19,7 +19,7 @@ from icpi_ros.bags.topics import CLOCK, IMAGE, JOINTS, POSE, TYPES, WINDOW
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.types import SECOND
 from icpi_ros.perception.image_source import ImageSource
-from icpi_ros.perception.images import Bytes
+from icpi_ros.perception.imaging.images import Bytes
 from icpi_ros.perception.sources import Source
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks import TASKS

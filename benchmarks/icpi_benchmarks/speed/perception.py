@@ -21,7 +21,7 @@ from icpi_ros.cli.json_output import kept
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.core.units import in_ms, times
 from icpi_ros.perception.image_source import ImageSource
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.targets import TrackedTarget, tracked_target
 from icpi_ros.tasks import TASKS
 from icpi_ros.testing.synthetic_images import draw, expose, overhead

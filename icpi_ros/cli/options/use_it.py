@@ -211,6 +211,12 @@ def view(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also the camera image of a graph, with what perception sees in it",
     )
+    parser.add_argument(
+        "--foxglove",
+        type=Path,
+        metavar="FILE",
+        help="open no page: write a layout for Foxglove, of the bag or of a graph in --namespace",
+    )
     add_json(parser, "the addresses of the page, once it is open,")
     add_arm(parser, "that of the run")
     parser.add_argument(

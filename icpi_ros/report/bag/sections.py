@@ -20,7 +20,6 @@ from icpi_ros.report.page import Cell, TableColumn, items, paragraph, table
 from icpi_ros.report.run.page import PageSection
 from icpi_ros.runs.store.records import RunConfig, RunRecord
 
-FOXGLOVE = "config/foxglove.json"
 _CALENDAR = 10**9
 """Stamps below this many seconds are of a simulated clock."""
 
@@ -104,7 +103,10 @@ def _bag(bag: Bag, skipped: list[str]) -> Markup:
     ]
     lines = items(skipped) if skipped else paragraph("Everything in it could be read.", "note")
     return (
-        paragraph(f"Read from {bag.path}. The layout {FOXGLOVE} opens it in Foxglove, in 3D.")
+        paragraph(
+            f"Read from {bag.path}. Foxglove shows it in 3D with the layout that "
+            f"`icpi view {bag.path.name} --foxglove FILE` writes."
+        )
         + lines
         + table(columns, rows, "topics of the bag")
     )

@@ -21,7 +21,7 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import stamp_of
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.types import SECOND
-from icpi_ros.ros.bags.recorded import MOTIONS, Recorded, kind_name, recorded
+from icpi_ros.ros.bags.recorded import COMPRESSED_IMAGE, MOTIONS, Recorded, kind_name, recorded
 from icpi_ros.ros.base import convert, qos, topics
 from icpi_ros.ros.base.spin import IcpiNode
 
@@ -60,12 +60,13 @@ class Player:
         """Open the topics; playing begins with :meth:`start`."""
         self._node, self._bag, self._rate, self._ended = node, bag, rate, ended
         bag.require(topics.TRIAL_WINDOW)
-        wanted = recorded()
+        wanted = (*recorded(), COMPRESSED_IMAGE)
         sensors = [one for one in wanted if one.source]
         self._sensors = [one.name for one in sensors]
         there = [bag.look_for(one.name, kind_name(one.kind)) for one in sensors]
         if not any(there):
             bag.require(self._sensors[0])
+        self._compressed = COMPRESSED_IMAGE.name in bag.topics
         self._end = threading.Event()
         self._news = threading.Condition()
         self._seen = 0
@@ -129,13 +130,15 @@ class Player:
         while not self._end.is_set():
             found = [name for name in self._sensors if self._node.count_subscribers(name)]
             if found and self._node.count_subscribers(topics.TRIAL_WINDOW):
-                if not any(name in self._bag.topics for name in found):
+                if any(name in self._bag.topics for name in found):
+                    self._sensors = found  # nothing is seen of the others: they set no pace
+                    return
+                # Of a camera perception takes compressed images once it sees no others.
+                if not (self._compressed and topics.CAMERA_IMAGE in found):
                     raise UsageError(
                         f"bag {self._bag.path}: no topic {found[0]}, which perception listens to: "
                         "choose another source, or give a mapping"
                     )
-                self._sensors = found  # nothing is seen of the others: they set no pace
-                return
             if time.monotonic() > deadline:
                 raise ExecutionFailed("nobody listens to sensors and windows: is perception up?")
             self._end.wait(POLL)

@@ -10,9 +10,10 @@ from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import Log
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
 
 from icpi_msgs.msg import (
     ObjectState,
@@ -38,6 +39,7 @@ class Recorded:
         profile: quality of service to listen with.
         text: all of it is text, which may hold a key.
         source: sensor source whose samples these are, which a replay plays into perception.
+        instead: the topic that is recorded while only that is published; None = none.
     """
 
     name: str
@@ -45,12 +47,16 @@ class Recorded:
     profile: QoSProfile
     text: bool = False
     source: str | None = None
+    instead: Recorded | None = None
 
 
+COMPRESSED_IMAGE = Recorded(
+    topics.CAMERA_COMPRESSED, CompressedImage, qos.IMAGE_EVERY, source=CAMERA
+)
 RECORDED = (
     Recorded(topics.OBJECT_POSE, PoseStamped, qos.SENSOR_EVERY, source=POSES),
     Recorded(topics.CAMERA_INFO, CameraInfo, qos.IMAGE_EVERY),
-    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY, source=CAMERA),
+    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY, source=CAMERA, instead=COMPRESSED_IMAGE),
     Recorded(topics.JOINT_STATES, JointState, qos.SENSOR_EVERY),
     Recorded(topics.OBJECT_STATE, ObjectState, qos.SENSOR_EVERY),
     Recorded(topics.TRIAL_WINDOW, TrialWindow, qos.EVENT),
@@ -58,6 +64,7 @@ RECORDED = (
     Recorded(topics.TRIALS, Trial, qos.RECORD, text=True),
     Recorded(topics.PROPOSALS, Proposal, qos.RECORD, text=True),
     Recorded(topics.OPERATOR_REQUEST, OperatorRequest, qos.LATCHED, text=True),
+    Recorded(topics.MARKERS, MarkerArray, qos.LATCHED, text=True),
     Recorded(topics.STOPPED, Bool, qos.LATCHED),
     Recorded(topics.CONTROLLER_STATUS, DiagnosticStatus, qos.EVENT, text=True),
     Recorded("/clock", Clock, qos.SENSOR_EVERY),

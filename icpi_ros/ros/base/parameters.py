@@ -18,8 +18,9 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.core.plugins import as_text, load_all, task_name
 from icpi_ros.core.text import printable
 from icpi_ros.ros.bringup.arguments import TASK_NAMES, with_names
+from icpi_ros.settings.nodes import PLAYER
 from icpi_ros.settings.setting import Setting
-from icpi_ros.settings.table import PLAYER, of_node
+from icpi_ros.settings.table import of_node
 
 _TYPES: dict[type, tuple[Parameter.Type, str]] = {
     bool: (Parameter.Type.BOOL, "true or false"),

@@ -16,6 +16,7 @@ from typing import Any
 from icpi_ros.bags.formats.folder import check_folder
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
+from icpi_ros.ros.base import topics
 from icpi_ros.ros.bringup.arguments import Argument, arguments, checked
 from icpi_ros.ros.bringup.instance import check_name
 from icpi_ros.ros.bringup.params_file import ParamsFile
@@ -91,6 +92,12 @@ NODES = {
     "replay": ("perception", "replay"),
 }
 """Nodes that a graph always has."""
+LAB_TOPICS = {
+    "object_pose_topic": topics.OBJECT_POSE,
+    "image_topic": topics.CAMERA_IMAGE,
+    "joint_states_topic": topics.JOINT_STATES,
+}
+"""Arguments with topics that have other names in every lab, and our names."""
 CLOCKS = ("mujoco_arm", "replay")
 """Nodes that publish /clock: they would only listen to themselves."""
 
@@ -110,6 +117,7 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
         raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
     values = checked(GRAPHS[name], given)
     check_name(values["namespace"], "argument namespace =")
+    _ = remappings(values)
     if name == "sim":
         _check_scene(values)
     specs = _specs(_parameters(name, values), values)
@@ -296,11 +304,32 @@ def _physics(values: Mapping[str, str]) -> list[float]:
     return task.physics_space.as_vector(numbers).tolist() if numbers else []
 
 
+def remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return our names of topics and those of this lab, where they differ.
+
+    Raises:
+        UsageError: a name that ROS does not take.
+    """
+    named = {name: values[name] for name in (*LAB_TOPICS, "camera_info_topic") if name in values}
+    named = {name: value for name, value in named.items() if value}
+    for name, value in named.items():
+        check_name(value, f"argument {name} =")
+    found = {ours: named.get(name, ours) for name, ours in LAB_TOPICS.items()}
+    images = found[topics.CAMERA_IMAGE].removesuffix(topics.COMPRESSED)
+    beside = "/".join([*images.split("/")[:-1], "camera_info"])
+    found[topics.CAMERA_INFO] = named.get("camera_info_topic", beside)
+    controller = values.get("controller_name", topics.CONTROLLER)
+    for below in (topics.TRAJECTORY, topics.STATUS):
+        found[f"{topics.CONTROLLER}/{below}"] = f"{controller}/{below}"
+    return tuple((ours, theirs) for ours, theirs in found.items() if ours != theirs)
+
+
 def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> list[NodeSpec]:
     use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}
     own = () if values.get("player") == "false" else CLOCKS
     clocks = {name: {} if name in own else use_sim_time for name in parameters}
     known = {"plugins": plugins.as_text()} if plugins.loaded() else {}
+    remapped = remappings(values)
     return [
         NodeSpec(
             executable=name,
@@ -308,6 +337,7 @@ def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) 
             parameters={**own, **(known if "plugins" in own else {}), **clocks[name]},
             params_file=values["params_file"] or None,
             log_level=values["log_level"],
+            remappings=remapped,
         )
         for name, own in parameters.items()
     ]

@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image
 
 from icpi_ros.core.errors import ObservationMissing, UsageError
 from icpi_ros.perception.calibration.board import Gray
-from icpi_ros.perception.encodings import frame_of
+from icpi_ros.perception.imaging.encodings import frame_of
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.clients.client_node import ClientNode
 

@@ -21,15 +21,15 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.serialization import serialize_message
-from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
 from icpi_ros.bags.formats.definitions import Definition, definition
 from icpi_ros.bags.recording import RecordedTopic, Recording, RecordingLimits
 from icpi_ros.bags.topics import PARAMETERS
 from icpi_ros.core.redact import jsonable, leaked, redact, watch
-from icpi_ros.ros.bags.recorded import MOTIONS, Recorded, kind_name, recorded
+from icpi_ros.ros.bags.recorded import COMPRESSED_IMAGE, MOTIONS, Recorded, kind_name, recorded
 from icpi_ros.ros.base import diagnostics, qos
+from icpi_ros.ros.base.fitting import FittingSubscription, Heard, image_topics
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.qos import qos_text
 from icpi_ros.ros.base.spin import IcpiNode, run
@@ -111,9 +111,10 @@ class RecorderNode(IcpiNode):
         folder = Path(values["folder"] or "bag").expanduser().resolve()
         self._known: dict[str, RecordedTopic] = {}
         self._withheld = 0
-        self._motions: Subscription | None = None
+        self._motions: FittingSubscription | None = None
         wanted = recorded()
-        definitions = {one.name: _definition(one.kind) for one in (*wanted, MOTIONS)}
+        every = (*wanted, COMPRESSED_IMAGE, MOTIONS)
+        definitions = {one.name: _definition(one.kind) for one in every}
         self._definitions = definitions
         self._recording = Recording(folder, limits, self.get_logger().error)
         for one in wanted:
@@ -133,21 +134,29 @@ class RecorderNode(IcpiNode):
         if not self._recording.close():
             self.get_logger().error("the bag could not be ended in time; it reads all the same")
 
-    def _subscribe(self, one: Recorded) -> Subscription:
+    def _subscribe(self, one: Recorded) -> FittingSubscription:
+        names = [(one.name, one.kind)] if one.instead is None else image_topics(self, one.name)
+        kinds = {each.kind: each for each in (one, one.instead) if each is not None}
+        heard = [Heard(name, kind, self._taker(name, kinds[kind])) for name, kind in names]
+        return FittingSubscription(self, heard, one.profile, raw=True)
+
+    def _taker(self, name: str, one: Recorded) -> Callable[[bytes], None]:
         def on_message(data: bytes) -> None:
             if one.text and leaked(data.decode("latin-1")):
                 self._withheld += 1
                 return
-            self._record(one, data)
+            self._record(name, one, data)
 
-        return self.create_subscription(one.kind, one.name, on_message, one.profile, raw=True)
+        return on_message
 
-    def _record(self, one: Recorded, data: bytes) -> None:
+    def _record(self, name: str, one: Recorded, data: bytes) -> None:
         topic = self._known.get(one.name)
         if topic is None:
-            name = self.resolve_topic_name(one.name)
-            offered = [p.qos_profile for p in self.get_publishers_info_by_topic(name)]
-            topic = RecordedTopic(name, self._definitions[one.name], qos_text(offered, one.profile))
+            offered = self.get_publishers_info_by_topic(self.resolve_topic_name(name))
+            qos_kept = qos_text([p.qos_profile for p in offered], one.profile)
+            # Under our own name whatever the topic's is here: what reads a bag looks for that.
+            kept = self.resolve_topic_name(one.name, only_expand=True)
+            topic = RecordedTopic(kept, self._definitions[one.name], qos_kept)
             self._known[one.name] = topic
         self._recording.put(topic, self.get_clock().now().nanoseconds, data)
 
@@ -167,7 +176,7 @@ class RecorderNode(IcpiNode):
         if others > 0 and self._motions is None:
             self._motions = self._subscribe(MOTIONS)
         elif others <= 0 and self._motions is not None:
-            self.destroy_subscription(self._motions)
+            self._motions.close()
             self._motions = None
 
     def _health(self) -> diagnostics.Health:

@@ -14,23 +14,23 @@ from typing import Any, cast
 
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from rclpy.qos import ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.perception.drawing import draw
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.image_tracker import ImageTracker
-from icpi_ros.perception.images import Frame
+from icpi_ros.perception.imaging.images import Frame
 from icpi_ros.perception.sources import Source
 from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.diagnostics import Rate
+from icpi_ros.ros.base.fitting import FittingSubscription, Heard, image_topics
 from icpi_ros.ros.base.topics import CAMERA_DEBUG, CAMERA_INFO
 from icpi_ros.ros.perception.camera_health import CameraHealth
 from icpi_ros.ros.perception.images import ImageBuffer
-from icpi_ros.ros.perception.sources import PER_SECOND, Feed, OnMeasured
+from icpi_ros.ros.perception.sources import IMAGE, PER_SECOND, Feed, OnMeasured
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -65,13 +65,13 @@ class CameraFeed(Feed):
         self._counted = -COUNT_PERIOD
         self._crowded: str | None = None
         self._debug = DebugImage(node)
-        self._images = node.create_subscription(
-            Image, self.source.topic, self._on_image, qos.IMAGE_EVERY
-        )
-        self._topics = [self._images.topic_name]
+        self._own = node.resolve_topic_name(CAMERA_DEBUG)
+        images = [Heard(*one, self._on_image) for one in image_topics(node, self.source.topic)]
+        self._images = FittingSubscription(node, images, qos.IMAGE_EVERY)
+        self._heard = [self._images]
         if not file:
-            infos = node.create_subscription(CameraInfo, CAMERA_INFO, self._on_info, qos.IMAGE)
-            self._topics.append(infos.topic_name)
+            infos = [Heard(CAMERA_INFO, CameraInfo, self._on_info)]
+            self._heard.append(FittingSubscription(node, infos, qos.IMAGE))
 
     # --- messages -------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class CameraFeed(Feed):
         except InvalidValue:
             self._health.problem(self.source.unready)
 
-    def _on_image(self, msg: Image) -> None:
+    def _on_image(self, msg: Image | CompressedImage) -> None:
         now = self._now()
         try:
             tracker = self._ready()
@@ -113,7 +113,7 @@ class CameraFeed(Feed):
         now = time.monotonic()
         if now - self._counted >= COUNT_PERIOD:
             self._counted = now
-            counts = {topic: self._node.count_publishers(topic) for topic in self._topics}
+            counts = {heard.topic_name: heard.publishers() for heard in self._heard}
             self._crowded = (
                 "; ".join(
                     f"{n} nodes publish {topic}: stop all but one"
@@ -139,7 +139,7 @@ class CameraFeed(Feed):
         """See :class:`Feed`."""
         silent = self._health.silent
         trouble, values = self._health.take()
-        if len(self._topics) > 1:  # without a calibration file camera_info is needed
+        if len(self._heard) > 1:  # without a calibration file camera_info is needed
             values[f"camera_info{PER_SECOND}"] = f"{self._info_rate.take(self._infos):.1f}"
         if silent:
             trouble = self._missing()
@@ -150,12 +150,15 @@ class CameraFeed(Feed):
     def _missing(self) -> str:
         """Return why no images arrive."""
         topic = self._images.topic_name
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        if not publishers:
-            return f"nobody publishes {topic}"
-        if all(p.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT for p in publishers):
-            return f"{topic} is published best effort: set the camera's publisher to reliable"
-        return f"no images arrive on {topic}"
+        if self._images.publishers():
+            return f"no images arrive on {topic}"
+        known = self._node.get_topic_names_and_types()
+        others = [
+            name for name, kinds in known if IMAGE in kinds and name not in (topic, self._own)
+        ]
+        sent = [name for name in others if self._node.count_publishers(name)]
+        there = f"; images are published on {', '.join(sorted(sent)[:5])}" if sent else ""
+        return f"nobody publishes {topic}{there}"
 
 
 class DebugImage:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.perception.images import Bytes
+from icpi_ros.perception.imaging.images import Bytes
 from icpi_ros.tasks.camera_target import Contrast, Target
 
 Weights = NDArray[np.float32]

@@ -1,6 +1,6 @@
 """Bytes of cameras as frames: raw images of every common driver, and compressed ones; no ROS.
 
-Encodings that :class:`~icpi_ros.perception.images.Frame` keeps are views of the bytes received, the
+Encodings that a :class:`~icpi_ros.perception.imaging.images.Frame` keeps are views of the bytes, the
 others are converted to one of them.  Names and layouts are those of ``sensor_msgs``
 (image_encodings.hpp), values are scaled as ``cv_bridge`` does.
 """
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.perception.images import CHANNELS, Bytes, Frame
+from icpi_ros.perception.imaging.images import CHANNELS, Bytes, Frame
 
 _SAME = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC3": "bgr16", "16UC4": "bgra16"}
 """Encodings by number of channels, in the order of OpenCV, which wrote them."""

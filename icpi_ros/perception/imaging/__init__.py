@@ -1,0 +1,1 @@
+"""Images of cameras: their bytes, encodings and colours."""
