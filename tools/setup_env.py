@@ -23,7 +23,7 @@ sys.path.insert(0, str(REPO))
 sys.path.insert(0, str(REPO / "tools"))
 
 import setup_installer as installers  # noqa: E402
-from setup_interfaces import INTERFACES, Interfaces  # noqa: E402
+from setup_interfaces import INTERFACES, STAND_INS, Interfaces  # noqa: E402
 from setup_steps import (  # noqa: E402
     SetupError,
     Steps,
@@ -152,7 +152,7 @@ class Setup:
         packaging = [REPO / name for name in PACKAGING]
         if self._route == "stock":
             return {**wanted, "package": digest([*packaging, *_messages(), *_shared_files()])}
-        interfaces = ["icpi_msgs", *(["control_msgs"] if self._extra == "test" else [])]
+        interfaces = ["icpi_msgs", *(STAND_INS if self._extra == "test" else [])]
         for name in interfaces:
             wanted[name] = _package_of(name).key
         return {**wanted, "package": digest(packaging)}

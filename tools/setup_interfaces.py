@@ -10,10 +10,11 @@ from setup_steps import Steps, digest
 TOOLS = Path(__file__).resolve().parent
 BUILDER = TOOLS / "build_interfaces.py"
 LOCK = TOOLS.parent / "requirements" / "ros.txt"
-INTERFACES = {"icpi_msgs": "icpi_msgs", "control_msgs": "test/control_msgs"}
-"""Name and folder; the second is the tests' stand-in for ROS 2's own."""
-STAND_IN = "control_msgs"
-"""Goes into a prefix of its own, which only nodes of the tests get to see."""
+STAND_INS = ("control_msgs", "tf2_msgs")
+"""The tests' stand-ins for ROS 2's own: each goes into a prefix of its own, which only nodes of the
+tests get to see."""
+INTERFACES = {"icpi_msgs": "icpi_msgs", **{name: f"test/{name}" for name in STAND_INS}}
+"""Name and folder."""
 
 
 class Interfaces:
@@ -45,7 +46,7 @@ class Interfaces:
                 draft.rename(built)  # whole or not at all
                 size = sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
                 found.append(f"{size / 1e6:.1f} MB")
-        if name == STAND_IN:
+        if name in STAND_INS:
             link = steps.state / name
             _remove(link)
             link.symlink_to(built, target_is_directory=True)

@@ -171,6 +171,11 @@ ARGUMENTS = (
         graphs=ALL, relaxed=False,
     ),
     Setting(
+        "publish_frames", True, "tell on /tf where camera and tool are in base, in simulation the "
+        "links, too; false where others have frames of these names",
+        nodes=(ARM, PERCEPTION, VIEWER), graphs=ALL,
+    ),
+    Setting(
         "record", "", "folder of a bag that is recorded; must not exist; empty = none", graphs=ALL
     ),
     Setting(

@@ -1,6 +1,10 @@
 """What RViz and Foxglove show: the markers, and that the shipped views name what is there."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,15 +12,21 @@ import yaml
 from visualization_msgs.msg import Marker, MarkerArray
 
 from icpi_ros.core.resources import share_path
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.description.urdf import read_urdf
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.clients.improve_client import ImproveRequest
 
 from .conftest import HANG, NAMESPACE, RunningGraph
+from .controllers import with_package
+
+CLIENT = Path(__file__).with_name("frames_client.py")
 
 
 @pytest.fixture(scope="module")
 def viewed(tmp_path_factory, domain):
-    with RunningGraph(tmp_path_factory.mktemp("viewed"), viewer="true") as graph:
+    folder, env = tmp_path_factory.mktemp("viewed"), with_package("tf2_msgs")
+    with RunningGraph(folder, env=env, viewer="true") as graph:
         yield graph
 
 
@@ -45,6 +55,32 @@ def test_arm_object_goal_proposal_and_path_are_shown(viewed, client, observer):
     np.testing.assert_allclose(
         [q.w**2 + q.x**2 + q.y**2 + q.z**2 for q in quaternions], 1.0, atol=1e-9
     )
+
+
+def test_frames_and_the_arm_are_told_as_tf_and_rviz_take_them(viewed, client, tmp_path):
+    """The tool and the links are where the arm's own kinematics have them, ``base`` the parent."""
+    client.connect(HANG, viewed.death)
+    arm = ARMS.get("ur5e")
+    names = ["tool", *(f"link_{n}" for n in range(1, 7))]
+    env = {**os.environ, **with_package("tf2_msgs")}
+    done = subprocess.run(
+        [sys.executable, str(CLIENT), *names],
+        env=env,
+        timeout=HANG,
+        capture_output=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    q = np.array(told["q"])
+    places = {"tool": arm.tool_pose(q)[0]}
+    places |= {f"link_{n}": arm.links(q)[n][:3, 3] for n in range(1, 7)}
+    for name, place in places.items():
+        parent, there, turn = told["frames"][name]
+        assert parent == "base"
+        np.testing.assert_allclose(there, place, atol=1e-3)
+        assert np.linalg.norm(turn) == pytest.approx(1.0)
+    (tmp_path / "arm.urdf").write_text(told["urdf"])
+    assert read_urdf(tmp_path / "arm.urdf", "base", "tool").joints == arm.joints
 
 
 def rviz_topics(config):

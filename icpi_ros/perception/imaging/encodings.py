@@ -1,6 +1,6 @@
 """Bytes of cameras as frames: raw images of every common driver, and compressed ones; no ROS.
 
-Encodings that a :class:`~icpi_ros.perception.imaging.images.Frame` keeps are views of the bytes, the
+Encodings that a :class:`~.images.Frame` keeps are views of the bytes received, the
 others are converted to one of them.  Names and layouts are those of ``sensor_msgs``
 (image_encodings.hpp), values are scaled as ``cv_bridge`` does.
 """

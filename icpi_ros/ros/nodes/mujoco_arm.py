@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from geometry_msgs.msg import PoseStamped
+from rclpy.clock import Clock as NodeClock
+from rclpy.clock_type import ClockType
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
@@ -29,6 +31,7 @@ from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import prefixed
 from icpi_ros.ros.base import convert, diagnostics, qos
+from icpi_ros.ros.base.frames import FRAME_PERIOD, ArmDescription
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.serving import SEND_GOAL
 from icpi_ros.ros.base.spin import IcpiNode, run
@@ -101,6 +104,8 @@ class MujocoArm(IcpiNode):
         self._controller_parameters = ControllerParameters(
             self, values["controller_name"], self._arm.joints, values
         )
+        if values["publish_frames"]:
+            self._describe()
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -125,6 +130,18 @@ class MujocoArm(IcpiNode):
         )
         self.create_service(Trigger, "~/clear_fault", self._on_clear)
         self.create_service(ResetScene, RESET_SCENE, self._on_reset)
+
+    def _describe(self) -> None:
+        """Publish the arm's description, of which this node is the source, and its links."""
+        shown = ArmDescription(self, self._arm)
+
+        def show() -> None:
+            now = self._sim.snapshot
+            shown.move(now.ns, now.q)
+
+        if shown.moves:
+            steady = NodeClock(clock_type=ClockType.STEADY_TIME)
+            self.create_timer(FRAME_PERIOD, show, clock=steady)
 
     def close(self) -> None:
         """Let an executor that ends too stop the arm and see it stand, end the simulation."""

@@ -1,6 +1,6 @@
 """Node ``viewer``: markers of arm, object path, goal, proposal and slow moves; moves nothing.
 
-Out: ``markers``, in frame ``base``; config/icpi.rviz and config/foxglove.json show them.
+Out: ``markers``, in frame ``base``, and the tool on ``/tf``; config/icpi.rviz and config/foxglove.json show them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from icpi_ros.motion.summary import tool_path
 from icpi_ros.motion.trajectory import Motion
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import Arm, prefixed
+from icpi_ros.robots.description.urdf_text import TOOL, tool_frame
 from icpi_ros.ros.base import convert, diagnostics, qos
+from icpi_ros.ros.base.frames import FramePublisher
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.base.topics import (
@@ -58,6 +60,7 @@ class Viewer(IcpiNode):
         self._markers: dict[str, list[Marker]] = {}
         self._q: Array | None = None
         self._position: Array | None = None
+        self._frames = FramePublisher(self) if values["publish_frames"] else None
         self._show_goal(self._task.default_goal)
         self._out = self.create_publisher(MarkerArray, MARKERS, qos.LATCHED)
         self.create_subscription(JointState, JOINT_STATES, self._on_joints, qos.SENSOR_LATEST)
@@ -73,6 +76,8 @@ class Viewer(IcpiNode):
         # Only here: states come ten times as often as they are shown, and markers take long.
         if self._q is not None:
             self._markers["arm"] = arm_markers(self._ns, self._arm, self._q)
+            if self._frames is not None:
+                self._frames.move(self._ns, {TOOL: tool_frame(self._arm, self._q)})
         if self._position is not None:
             self._markers["object"] = [object_marker(self._ns, self._position)]
         shown = [marker for group in self._markers.values() for marker in group]

@@ -12,12 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
 from icpi_ros.perception.calibration.file import load_camera
+from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.drawing import draw
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.image_tracker import ImageTracker
@@ -27,6 +30,7 @@ from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.ros.base.fitting import FittingSubscription, Heard, image_topics
+from icpi_ros.ros.base.frames import FramePublisher
 from icpi_ros.ros.base.topics import CAMERA_DEBUG, CAMERA_INFO
 from icpi_ros.ros.perception.camera_health import CameraHealth
 from icpi_ros.ros.perception.images import ImageBuffer
@@ -65,6 +69,8 @@ class CameraFeed(Feed):
         self._counted = -COUNT_PERIOD
         self._crowded: str | None = None
         self._debug = DebugImage(node)
+        self._frames = FramePublisher(node) if values["publish_frames"] else None
+        self._shown: Camera | None = None
         self._own = node.resolve_topic_name(CAMERA_DEBUG)
         images = [Heard(*one, self._on_image) for one in image_topics(node, self.source.topic)]
         self._images = FittingSubscription(node, images, qos.IMAGE_EVERY)
@@ -72,6 +78,7 @@ class CameraFeed(Feed):
         if not file:
             infos = [Heard(CAMERA_INFO, CameraInfo, self._on_info)]
             self._heard.append(FittingSubscription(node, infos, qos.IMAGE))
+        self._show_camera()
 
     # --- messages -------------------------------------------------------------------------
 
@@ -81,6 +88,18 @@ class CameraFeed(Feed):
             self.source.learn(msg)
         except InvalidValue:
             self._health.problem(self.source.unready)
+        self._show_camera()
+
+    def _show_camera(self) -> None:
+        """Publish where the camera stands, once for each camera."""
+        tracker = self.source.tracker
+        camera = None if tracker is None else tracker.detector.camera
+        if self._frames is None or camera is None or camera is self._shown:
+            return
+        self._shown = camera
+        placed: Array = np.eye(4)
+        placed[:3, :3], placed[:3, 3] = camera.rotation.T, camera.position
+        self._frames.fix(self._node.get_clock().now().nanoseconds, camera.frame, placed)
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
         now = self._now()
