@@ -1,6 +1,7 @@
 """Node ``viewer``: markers of arm, object path, goal, proposal and slow moves; moves nothing.
 
-Out: ``markers``, in frame ``base``, and the tool on ``/tf``; config/icpi.rviz and config/foxglove.json show them.
+Out: ``markers``, in frame ``base``, and the tool on ``/tf``; config/icpi.rviz and
+config/foxglove.json show them.
 """
 
 from __future__ import annotations
