@@ -136,6 +136,7 @@ def live(source, found):
     """What the node would make of the messages: its feed, and all measurements."""
     node, measured = Node(), []
     values = {"source": source, "history": 60.0, "calibration": "", "world": ""}
+    values["publish_frames"] = False
     feed = open_feed(node, TASK, values, measured.append)
     for topic, _, msg in found:
         if topic in node.callbacks:
