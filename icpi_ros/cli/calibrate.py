@@ -6,12 +6,18 @@ import argparse
 from pathlib import Path
 
 from icpi_ros.cli.arguments import checked_output, checked_picture
-from icpi_ros.cli.calibrate_inputs import board_views, known_points
+from icpi_ros.cli.calibrate_inputs import board_views, known_points, one_image
 from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
 from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.calibration.board import Board, BoardKind, Gray, save_board
 from icpi_ros.perception.calibration.camera_pose import CameraPoseResult, locate
-from icpi_ros.perception.calibration.file import Calibration, CalibrationOrigin, load, save
+from icpi_ros.perception.calibration.file import (
+    Calibration,
+    CalibrationOrigin,
+    load,
+    require_size,
+    save,
+)
 from icpi_ros.perception.calibration.intrinsics import IntrinsicsResult, calibrate
 from icpi_ros.perception.calibration.picture import save_camera_picture, save_table_picture
 
@@ -77,6 +83,23 @@ def _draw_camera(
     worst = result.views[int(result.residuals.argmax())]
     save_camera_picture(path, board, result, images[worst.name])
     print(f"picture: {path}")
+
+
+def click_points(args: argparse.Namespace) -> int:
+    """Write the page with an image in which points are clicked."""
+    from icpi_ros.report.page import save as save_page
+    from icpi_ros.report.points_page import points_page
+
+    checked_output(args.out)
+    image, source = one_image(args)
+    if args.camera:
+        require_size(load(args.camera).intrinsics, image.shape[1], image.shape[0], source)
+    camera = args.camera or "camera.yaml"
+    command = f"icpi calibrate table --camera {camera} --points points.csv --out {camera}"
+    save_page(args.out, points_page(image, source, command))
+    print(f"written: {args.out}; open it in a browser, click the marks, save points.csv; then:")
+    print(command)
+    return 0
 
 
 def calibrate_table(args: argparse.Namespace) -> int:

@@ -71,19 +71,35 @@ def known_points(args: argparse.Namespace, intrinsics: Intrinsics) -> Known:
     return Known(points, images[0] if images else None, source)
 
 
+def one_image(args: argparse.Namespace) -> tuple[Gray, str]:
+    """Return the last image of the source that the arguments name, and what it is.
+
+    Raises:
+        UsageError: the source has none.
+    """
+    named = _named_images(args)
+    if not named:
+        raise UsageError(f"no image in {args.images or args.bag or args.topic}")
+    name, image = named[-1]
+    return image, name
+
+
 def _images(args: argparse.Namespace, intrinsics: Intrinsics) -> list[Gray]:
-    if args.images:
-        named = list(islice(read_images(args.images), MAX_IMAGES))
-    elif args.bag:
-        named = [(f"image {n + 1} of {args.bag}", i) for n, i in enumerate(bag_images(args))]
-    elif args.topic:
-        frames = islice(live(args.topic, args.timeout), args.views)
-        named = [(f"the image on {args.topic}", image) for image in frames]
-    else:
-        return []
+    named = _named_images(args)
     for name, image in named:
         require_size(intrinsics, image.shape[1], image.shape[0], name)
     return [image for _, image in named]
+
+
+def _named_images(args: argparse.Namespace) -> list[tuple[str, Gray]]:
+    if args.images:
+        return list(islice(read_images(args.images), MAX_IMAGES))
+    if args.bag:
+        return [(f"image {n + 1} of {args.bag}", i) for n, i in enumerate(bag_images(args))]
+    if args.topic:
+        frames = islice(live(args.topic, args.timeout), args.views)
+        return [(f"the image on {args.topic}", image) for image in frames]
+    return []
 
 
 def _joined(one: KnownPoints, other: KnownPoints) -> KnownPoints:

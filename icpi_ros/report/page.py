@@ -142,19 +142,22 @@ def joined(parts: Iterable[Markup]) -> Markup:
     return Markup("").join(parts)
 
 
-def document(title: str, parts: Iterable[Markup], heading: str | None = None) -> str:
+def document(
+    title: str, parts: Iterable[Markup], heading: str | None = None, script: str = "page.js"
+) -> str:
     """Return the whole page, without the keys of the environment.
 
     Args:
         title: of the window, a text.
         parts: made of what the other functions return.
         heading: first line of the page; None = the title.
+        script: template of the only script that runs.
     """
-    script = template_text("page.js")
+    script = template_text(script)
     # The browser hashes all that is between the tags, the line end before the first line too.
     digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode("ascii")
     policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; "
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
     page = template("page.html").render(

@@ -1,5 +1,10 @@
 """`icpi calibrate` from the command line: files in, YAML, picture and numbers out."""
 
+import base64
+import hashlib
+import re
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -100,6 +105,34 @@ def test_a_csv_of_points_and_one_that_was_measured_wrongly(folder, tmp_path, cap
     assert code == 0, said.err
     assert "without spot 4" in said.out
     assert "20" in said.out.split("and it is ")[1][:4]
+
+
+def test_a_page_to_click_the_marks_holds_the_image_and_nothing_else(folder, tmp_path, capsys):
+    page, name = tmp_path / "p.html", "a<b>&amp;.png"
+    shutil.copy(folder / "markers.png", tmp_path / name)
+    where = ["--images", tmp_path / name, "--camera", folder / "true.yaml"]
+    code = icpi("points", *where, "--out", page)
+        "points", "--images", tmp_path / name, "--camera", folder / "true.yaml", "--out", page
+    )
+    said, text = capsys.readouterr(), page.read_text()
+    assert code == 0, said.err
+    assert f"--camera {folder / 'true.yaml'} --points points.csv" in said.out
+    data = base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", text)[1])
+    shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(shown, cv2.imread(str(folder / "markers.png"), 0))
+    assert "a<b>" not in text
+    script = re.search(r"<script>(.*)</script>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    assert not re.search(r"(src|href)=[\"'](?!data:)", text)
+
+
+def test_a_page_of_an_image_of_another_size_is_refused(folder, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "s.png"), np.zeros((48, 64), np.uint8))
+    where = ["--images", tmp_path / "s.png", "--out", tmp_path / "p.html"]
+    assert icpi("points", *where, "--camera", folder / "true.yaml") == 2
+    assert "64 x 48 px, the camera was calibrated with" in capsys.readouterr().err
+    assert not (tmp_path / "p.html").exists()
 
 
 def test_markers_in_an_image_give_the_pose(folder, tmp_path, capsys):

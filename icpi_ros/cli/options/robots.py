@@ -161,6 +161,17 @@ def calibrate(parser: argparse.ArgumentParser) -> None:
     add_json(camera, "intrinsics and residuals")
     camera.set_defaults(run="calibrate:calibrate_camera")
 
+    points = verbs.add_parser(
+        "points", help="save an image as a page on which the table's marks are clicked"
+    )
+    _add_source(points, required=True)
+    _add_live(points, 1, 1, "images of --topic; the last is taken;")
+    points.add_argument("--out", type=Path, required=True, metavar="FILE", help="page, .html")
+    points.add_argument(
+        "--camera", type=Path, metavar="FILE", help="intrinsics: YAML of `camera`; checks the size"
+    )
+    points.set_defaults(run="calibrate:click_points")
+
     table = verbs.add_parser("table", help="pose to frame base, from known points or markers")
     table.add_argument(
         "--camera", type=Path, required=True, metavar="FILE", help="intrinsics: YAML of `camera`"
