@@ -112,8 +112,6 @@ def test_a_page_to_click_the_marks_holds_the_image_and_nothing_else(folder, tmp_
     shutil.copy(folder / "markers.png", tmp_path / name)
     where = ["--images", tmp_path / name, "--camera", folder / "true.yaml"]
     code = icpi("points", *where, "--out", page)
-        "points", "--images", tmp_path / name, "--camera", folder / "true.yaml", "--out", page
-    )
     said, text = capsys.readouterr(), page.read_text()
     assert code == 0, said.err
     assert f"--camera {folder / 'true.yaml'} --points points.csv" in said.out
