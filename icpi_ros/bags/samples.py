@@ -134,11 +134,10 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
         if msg is None:
             continue
         try:
-            frame = frame_of(msg)
+            yield ImageSample(ns, frame_of(msg), info)
         except InvalidValue as exc:
             bag.note(f"{images}: an image is skipped: {exc}")
-            continue
-        yield ImageSample(ns, frame, info)
+            yield ImageSample(ns, None, info, str(exc))
 
 
 def _others(bag: Bag, kind: type[Source], wanted: _Spans | None) -> Iterator[Sample]:

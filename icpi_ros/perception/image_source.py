@@ -44,6 +44,7 @@ class ImageSource(Source):
     Attributes:
         tracker: None as long as no usable ``CameraInfo`` has come.
         unready: the reason why there is no tracker.
+        refused: the reason why the last image could not be used; empty if it could.
     """
 
     topic = LIVE_IMAGES
@@ -58,7 +59,7 @@ class ImageSource(Source):
         self._watch = replace(watched, settings=replace(watched.settings, history=history))
         self._period, self._rest = task.rest.period, NoisyRestDetector(task.rest)
         self._info: tuple[object, ...] = ()
-        self.unready = NO_INFO
+        self.unready, self.refused = NO_INFO, ""
         self.tracker: ImageTracker | None = None
         self._camera_of = None if isinstance(camera, Camera) else camera
         if isinstance(camera, Camera):
@@ -105,7 +106,8 @@ class ImageSource(Source):
         """See :class:`Source`; without a tracker nothing is seen."""
         if sample.info is not None:
             self.learn(sample.info)
-        if self.tracker is None:
+        self.refused = sample.refused
+        if self.tracker is None or sample.frame is None:
             return None
         state = self.tracker.update(sample.ns, sample.frame, now_ns)
         if not state.measured:
@@ -122,10 +124,12 @@ class ImageSource(Source):
     def path(self, start: int, stop: int) -> SeenPath:
         """See :class:`Source`."""
         if self.tracker is None:
-            return SeenPath(None, None, "no usable camera_info: give a calibration file")
+            why = self.refused or f"{self.unready}; a calibration file needs none"
+            return SeenPath(None, None, why)
         path, quality = self.tracker.trajectory(start, stop, self._period)
         if path.coverage == 0.0:
-            return SeenPath(None, None, "the object was not seen in the window")
+            why = f": {self.refused}" if self.refused else ""
+            return SeenPath(None, None, f"the object was not seen in the window{why}")
         return SeenPath(path, quality)
 
 

@@ -58,14 +58,16 @@ class ImageSample:
 
     Attributes:
         ns: stamp of the image [ns].
-        frame: its pixels.
+        frame: its pixels; None if they cannot be used.
         info: the last CameraInfo before it (fields of the message); None = none so far, or it was
             given to the source by itself.
+        refused: reason why the pixels cannot be used; empty if they can.
     """
 
     ns: int
-    frame: Frame
+    frame: Frame | None
     info: Any | None = None
+    refused: str = ""
 
 
 Sample = PoseSample | ImageSample

@@ -47,7 +47,7 @@ class Node:
     def __init__(self):
         self.callbacks, self.errors = {}, []
 
-    def create_subscription(self, kind, topic, callback, qos):
+    def create_subscription(self, kind, topic, callback, qos, raw=False):
         self.callbacks[topic] = callback
         return SimpleNamespace(topic_name=topic)
 

@@ -331,7 +331,7 @@ def test_images_without_camera_info_are_not_used_and_it_says_so(tmp_path, run):
     assert any("images without camera_info are not used" in line for line in found.skipped)
     (one,) = found.runs
     assert {d.reason for d in one.differences.values()} == {
-        "no usable camera_info: give a calibration file"
+        "no camera_info yet: images cannot be used; a calibration file needs none"
     }
     assert [p.same for p in one.answers[IMPROVER].proposed] == [True] * 3
 
@@ -340,6 +340,10 @@ def test_images_that_cannot_be_decoded_are_skipped_and_said(tmp_path, run):
     bag = write(tmp_path / "bag", blank_images(run, encoding="strange"))
     found = evaluate(Bag(bag), EvaluationRequest())
     assert any("an image is skipped" in line and "strange" in line for line in found.skipped)
+    (one,) = found.runs
+    reasons = {difference.reason for difference in one.differences.values()}
+    assert all("image encoding 'strange' is not supported" in reason for reason in reasons)
+    assert reasons
 
 
 def test_topics_of_other_names_need_a_mapping(tmp_path, run):

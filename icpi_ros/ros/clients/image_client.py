@@ -7,17 +7,18 @@ import time
 from collections.abc import Iterator
 
 from rclpy.exceptions import NameValidationException
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from icpi_ros.core.errors import ObservationMissing, UsageError
 from icpi_ros.perception.calibration.board import Gray
 from icpi_ros.perception.imaging.encodings import frame_of
 from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.fitting import FittingSubscription, Heard, image_topics
 from icpi_ros.ros.clients.client_node import ClientNode
 
 IMAGE_TIMEOUT = 5.0
 """Longest wait for an image [s]."""
-TYPE = "sensor_msgs/msg/Image"
+TYPES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
 
 
 class ImageClient(ClientNode):
@@ -31,9 +32,10 @@ class ImageClient(ClientNode):
         """
         super().__init__("icpi_calibrate")
         self._topic = topic
-        self._newest: Image | None = None
+        self._newest: Image | CompressedImage | None = None
         try:
-            self.node.create_subscription(Image, topic, self._on_image, qos.SENSOR_LATEST)
+            heard = [Heard(*one, self._on_image) for one in image_topics(self.node, topic)]
+            self._images = FittingSubscription(self.node, heard, qos.SENSOR_LATEST)
         except (NameValidationException, ValueError) as exc:
             self.close()
             raise UsageError(f"--topic {topic!r} is no name of a topic") from exc
@@ -51,13 +53,13 @@ class ImageClient(ClientNode):
         """
         while True:
             msg = self._next()
-            if self.node.count_publishers(self._topic) > 1:
+            if self._images.publishers() > 1:
                 raise ObservationMissing(
                     f"several publishers send on {self._topic}: stop all but the camera"
                 )
             yield frame_of(msg).gray()
 
-    def _next(self) -> Image:
+    def _next(self) -> Image | CompressedImage:
         deadline = time.monotonic() + IMAGE_TIMEOUT
         with self.changed:
             while self._newest is None:
@@ -69,7 +71,7 @@ class ImageClient(ClientNode):
 
     def _missing(self) -> str:
         known = self.node.get_topic_names_and_types()
-        images = [name for name, types in known if TYPE in types and self._sent(name)]
+        images = [name for name, types in known if TYPES & {*types} and self._sent(name)]
         return (
             f"no image on {self._topic} for {IMAGE_TIMEOUT:g} s (ROS_DOMAIN_ID "
             f"{os.environ.get('ROS_DOMAIN_ID', '0')}; image topics: {', '.join(images) or 'none'})"
@@ -78,7 +80,7 @@ class ImageClient(ClientNode):
     def _sent(self, name: str) -> bool:
         return bool(self.node.count_publishers(name))
 
-    def _on_image(self, msg: Image) -> None:
+    def _on_image(self, msg: Image | CompressedImage) -> None:
         with self.changed:
             self._newest = msg
             self.changed.notify_all()

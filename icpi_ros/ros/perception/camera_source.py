@@ -108,13 +108,15 @@ class CameraFeed(Feed):
             sample = self.source.read(msg)
             measured = self.source.take(sample, now)
         except InvalidValue as exc:
+            self.source.refused = str(exc)
             self._health.problem(str(exc))
             return
         rejected = tracker.last_frame.state.rejected if tracker.last_frame else Rejection.NO
         self._health.image(sample.ns, rejected, now)
         if measured is not None:
             self._on_measured(measured)
-        self._debug.offer(sample.ns, sample.frame, tracker)
+        if sample.frame is not None:
+            self._debug.offer(sample.ns, sample.frame, tracker)
 
     def _ready(self) -> ImageTracker:
         """Return the tracker.
