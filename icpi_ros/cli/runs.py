@@ -18,8 +18,14 @@ from icpi_ros.runs.store.store import RunSummary, TrialStore, default_path
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line per run, the newest last."""
+    """Print one line per run, the newest last; or show them in a page."""
     path, found = args.store or default_path(), []
+    if args.view:
+        from icpi_ros.cli.runs_view import show_runs  # a server, and all that a report needs
+
+        return show_runs(args, path)
+    if args.host or args.port is not None:
+        raise UsageError("--host and --port are those of the page: add --view")
     if not path.exists():
         print(f"no runs: {path} does not exist yet")
     else:

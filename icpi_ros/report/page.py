@@ -150,22 +150,23 @@ def document(title: str, parts: Iterable[Markup], heading: str | None = None) ->
         parts: made of what the other functions return.
         heading: first line of the page; None = the title.
     """
-    script = template_text("page.js")
-    # The browser hashes all that is between the tags, the line end before the first line too.
-    digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode("ascii")
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
     page = template("page.html").render(
         title=title,
         heading=heading or title,
         body=joined(parts),
-        policy=Markup(policy),
+        policy=Markup(f"{policy()}; base-uri 'none'; form-action 'none'"),
         style=Markup(style_sheet() + template_text("page.css")),
-        script=Markup(script),
+        script=Markup(template_text("page.js")),
     )
     return redact_text(page)
+
+
+def policy() -> str:
+    """Return what a page may load: its own style sheet and script alone."""
+    script = template_text("page.js")
+    # The browser hashes all that is between the tags, the line end before the first line too.
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode("ascii")
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
 def save(path: Path, text: str) -> None:
