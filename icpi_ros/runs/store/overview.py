@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
@@ -50,7 +50,7 @@ class RunOverview:
     record: RunRecord
     costs: tuple[TrialCost, ...] = ()
     latest: str = ""
-    damage: str = field(default="")
+    damage: str = ""
 
 
 def read_overviews(db: sqlite3.Connection) -> list[RunOverview]:

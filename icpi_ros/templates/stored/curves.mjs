@@ -65,12 +65,14 @@ function axes(scale) {
 }
 
 function costTicks(scale) {
-  const first = Math.floor(Math.log10(scale.low)), end = Math.ceil(Math.log10(scale.high)), found = [];
-  const marks = Math.log10(scale.high / scale.low) < 2.4 ? [1, 2, 5] : [1];
-  for (let power = first; power <= end; power += 1) for (const mark of marks) found.push(mark * 10 ** power);
-  const inside = found.filter((value) => value >= scale.low && value <= scale.high);
-  const every = Math.ceil(inside.length / 8);
-  return inside.filter((_, index) => index % every === 0);
+  const first = Math.floor(Math.log10(scale.low)), end = Math.ceil(Math.log10(scale.high));
+  const inside = (marks) => {
+    const found = [];
+    for (let power = first; power <= end; power += 1) for (const mark of marks) found.push(mark * 10 ** power);
+    return found.filter((value) => value >= scale.low && value <= scale.high);
+  };
+  const fine = inside([1, 2, 5]), powers = inside([1]);
+  return fine.length <= 9 ? fine : powers.filter((_, index) => index % Math.ceil(powers.length / 9) === 0);
 }
 
 function shortly(metres) { return `${Number((1000 * metres).toPrecision(3))} mm`; }
@@ -154,7 +156,8 @@ function pointed(seen, medians, scale, svg, over) {
     const share = svg.clientWidth / scale.width, side = spot.x > scale.width / 2 ? "right" : "left";
     tip.style.left = side === "left" ? `${spot.x * share + 14}px` : "auto";
     tip.style.right = side === "right" ? `${(scale.width - spot.x) * share + 14}px` : "auto";
-    tip.style.top = `${Math.max(4, Math.min(spot.y * share - 20, scale.height * share - 90))}px`;
+    const above = spot.y * share - tip.offsetHeight - 12;
+    tip.style.top = `${above > 0 ? above : spot.y * share + 14}px`;
   };
   const nearest = (event) => {
     const place = svg.getBoundingClientRect(), share = scale.width / place.width;

@@ -74,6 +74,7 @@ function looks() {
 
 function render() {
   const every = [...runs.values()], fitting = every.filter((run) => fits(run, choice)), how = looks();
+  const others = fitting.filter((run) => !how.has(run.id));
   const chosen = choice.chosen.filter((id) => runs.has(id)).map((id) => ({ run: runs.get(id), how: how.get(id) }));
   const by = fitting.length ? grouping(fitting, choice) : "improver";
   const names = [...new Set(every.map((run) => run[by]))].sort((a, b) => (b === "embedded") - (a === "embedded") || a.localeCompare(b));
@@ -89,16 +90,17 @@ function render() {
   if (!bare) {
     draw({
       choice, chosen, pick: choose, groups: chosen.length ? [] : groups,
-      faint: chosen.length ? [{ runs: fitting.filter((run) => !how.has(run.id)), how: null }] : groups,
+      faint: chosen.length ? [{ runs: others, how: null }] : groups,
     });
-    legend(groups, by, chosen);
+    legend(groups, by, chosen, others.length);
   }
   asked(chosen);
   find("runs").hidden = !every.length;
+  find("filters").hidden = !every.length && !filters(choice);
   find("clear").hidden = !filters(choice);
   find("none").hidden = !every.length || fitting.length > 0;
   find("count").textContent = `${plural(fitting.length, "run")}${fitting.length < every.length ? ` of ${every.length.toLocaleString("en")}` : ""}`;
-  const others = fitting.filter((run) => !how.has(run.id)), room = chosen.length + others.length <= MAX_CHOSEN;
+  const room = chosen.length + others.length <= MAX_CHOSEN;
   find("all").hidden = !others.length || !room;
   find("all").textContent = `choose all ${chosen.length + others.length}`;
   find("all").onclick = () => change({ chosen: [...choice.chosen, ...ordered(others, choice).map((run) => run.id)] });
@@ -109,7 +111,8 @@ function render() {
 
 function verdict(every, fitting, chosen) {
   if (!loaded) return "Reading the store ...";
-  if (!store.there) return store.trouble ? "" : "There is no store yet: the first run makes it, and appears here.";
+  if (!every.length && store.trouble) return "";
+  if (!store.there && !every.length) return "There is no store yet: the first run makes it, and appears here.";
   if (!every.length) return "The store is empty: the first run appears here.";
   if (!fitting.length && !chosen.length) return "No run fits the filters.";
   const among = chosen.length ? chosen.map(({ run }) => run) : fitting;
@@ -153,7 +156,7 @@ function facet(name, value, count) {
   return made("label", { class: count ? "" : "quiet" }, input, ` ${value || "-"} `, made("small", {}, count.toLocaleString("en")));
 }
 
-function legend(groups, by, chosen) {
+function legend(groups, by, chosen, others) {
   const list = find("legend");
   if (!chosen.length) {
     const ranked = groups.map((group) => {
@@ -178,7 +181,12 @@ function legend(groups, by, chosen) {
       made("a", { href: `run?id=${encodeURIComponent(run.id)}`, target: "_blank", rel: "noopener" }, "report"),
       made("button", { type: "button", onclick: (event) => copied(event.currentTarget, `icpi view ${run.id}`), title: `icpi view ${run.id}` }, "copy icpi view"),
       made("button", { type: "button", onclick: () => choose(run.id), "aria-label": `leave ${run.id} out` }, "\u00d7")))));
-  find("hint").textContent = "Grey: the other runs that fit the filters. \u00d7: a trial without a cost. \u25cb: a trial under way.";
+  const signs = [
+    [others > 0, "Grey: the other runs that fit the filters."],
+    [chosen.some(({ run }) => run.lost.length), "\u00d7: a trial without a cost."],
+    [chosen.some(({ run }) => run.running !== null), "\u25cb: a trial under way."],
+  ];
+  find("hint").textContent = signs.filter(([there]) => there).map(([, text]) => text).join(" ");
 }
 
 async function copied(button, text) {

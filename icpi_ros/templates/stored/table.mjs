@@ -82,7 +82,7 @@ function spark(run) {
   const svg = drawn("svg", { class: "spark", viewBox: `0 0 ${wide} ${high}`, "aria-hidden": "true" });
   if (points.length < 2) return svg;
   const logs = points.map(([, cost]) => Math.log10(Math.max(cost, 1e-6)));
-  const top = Math.max(...logs), span = Math.max(top - Math.min(...logs), 0.3), last = Math.max(run.budget - 1, points.at(-1)[0]);
+  const top = Math.max(...logs), span = Math.max(top - Math.min(...logs), 0.3), last = Math.max(Number(run.budget) - 1 || 1, points.at(-1)[0]);
   const place = (n) => `${(2 + ((wide - 6) * points[n][0]) / last).toFixed(1)} ${(3 + ((high - 6) * (top - logs[n])) / span).toFixed(1)}`;
   const end = place(points.length - 1).split(" ");
   svg.append(drawn("path", { d: `M${points.map((_, n) => place(n)).join("L")}` }), drawn("circle", { cx: end[0], cy: end[1], r: 2.2 }));

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from icpi_ros.core.errors import IcpiError, StoreError
 from icpi_ros.core.redact import Json
+from icpi_ros.core.text import error_line
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.view.stored.rows import UNDER_WAY, Row, clean, row_of, settings_of, shown
 
@@ -88,9 +89,9 @@ class RunListing:
             self._open()
             self._read()
             self._trouble = ""
-        except (IcpiError, OSError) as exc:
+        except Exception as exc:  # a file of another hand may hold anything
             self._close()
-            self._trouble = str(exc)
+            self._trouble = str(exc) if isinstance(exc, IcpiError) else error_line(exc)
         self._looked = time.monotonic()  # a slow store is not asked all the time
 
     def _open(self) -> None:

@@ -12,6 +12,7 @@ from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.html import template, template_text
 from icpi_ros.core.pictures.style import style_sheet
 from icpi_ros.core.redact import Json
+from icpi_ros.core.text import error_line
 from icpi_ros.view.rules import NO_PAGE, NotAdmitted
 from icpi_ros.view.stored.listing import RunListing
 from icpi_ros.view.stored.rows import shown
@@ -92,6 +93,8 @@ class StoredRunsPage:
             return self._listing.settings(run_id)
         except IcpiError as exc:
             return shown(str(exc))
+        except Exception as exc:  # a file of another hand may hold anything
+            return shown(f"run {run_id}: its settings cannot be read: {error_line(exc)}")
 
 
 @cache

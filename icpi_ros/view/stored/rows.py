@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from icpi_ros.core.errors import UnknownName
 from icpi_ros.core.redact import Json, jsonable, redact
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import TrialStatus
@@ -17,6 +16,8 @@ from icpi_ros.tasks import TASKS
 
 MAX_TEXT = 400
 """Longest text of one cell [characters]; what is longer ends with dots."""
+MAX_NUMBER = 1e12
+"""Costs from here on are none [m]."""
 UNDER_WAY = "under way"
 Row: TypeAlias = dict[str, Json]
 
@@ -29,22 +30,24 @@ def row_of(run: RunOverview, written: bool) -> Row:
         written: a process writes it now.
     """
     record, config = run.record, run.record.config
-    running = next((t.number for t in run.costs if t.status == TrialStatus.RUNNING), None)
+    running = None
+    if written:
+        running = next((t.number for t in run.costs if t.status == TrialStatus.RUNNING), None)
     return {
         "id": record.run_id,
         "created": _utc(record.created),
-        "task": config.task,
-        "arm": record.execution.arm,
+        "task": _text(config.task),
+        "arm": _text(record.execution.arm),
         "backend": record.execution.backend.value,
-        "improver": config.improver,
+        "improver": _text(config.improver),
         "goal": ", ".join(f"{value:.4g}" for value in config.goal),
-        "goal_text": _goal(config.task, config.goal),
+        "goal_text": _goal(_text(config.task), config.goal),
         "options": _options(config.options),
-        "seed": config.seed,
-        "budget": config.budget,
-        "target": jsonable(config.target_cost),
-        "costs": [[t.number, jsonable(t.cost)] for t in run.costs if t.number != running],
-        "running": running if written else None,
+        "seed": _text(config.seed),  # a script's numbers have 53 bits
+        "budget": _text(config.budget),
+        "target": _number(config.target_cost),
+        "costs": [[t.number, _number(t.cost)] for t in run.costs if t.number != running],
+        "running": running,
         "replaced": sum(trial.replaced for trial in run.costs),
         "state": UNDER_WAY if written and record.state == "open" else record.state,
         "note": record.note,
@@ -58,7 +61,7 @@ def settings_of(record: RunRecord) -> Row:
     """Return all settings of a run as texts, by name."""
     found = redact(jsonable(record.settings()))
     assert isinstance(found, dict)
-    return {shown(name): shown(_setting(value)) for name, value in found.items()}
+    return {shown(name): shown(_text(value)) for name, value in found.items()}
 
 
 def shown(text: str) -> str:
@@ -89,20 +92,26 @@ def _utc(text: str) -> str:
 
 def _goal(task: str, goal: Sequence[float]) -> str:
     """Return a goal with names and units; plain where the task is not here or is another now."""
-    try:
-        parameters = TASKS.get(task).goal_space.parameters
-    except UnknownName:
-        parameters = ()
+    parameters = TASKS.get(task).goal_space.parameters if task in TASKS else ()
     if len(parameters) != len(goal):
         return ", ".join(f"{value:.6g}" for value in goal)
     return ", ".join(f"{p.name} {p.text(v, 6)}" for p, v in zip(parameters, goal, strict=True))
 
 
-def _options(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_setting(value)}" for name, value in options.items())
+def _options(options: object) -> str:
+    if not isinstance(options, Mapping):
+        return _text(options)
+    return ", ".join(f"{name}={_text(value)}" for name, value in options.items())
 
 
-def _setting(value: object) -> str:
+def _number(value: object) -> float | None:
+    """Return a number that is one: a store of another hand may hold anything."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < MAX_NUMBER else None  # NaN is not below it either
+
+
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(jsonable(value), ensure_ascii=False, sort_keys=True)
