@@ -39,6 +39,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_page(args: argparse.Namespace, advice: str) -> None:
+    if args.view:
+        raise UsageError(f"--view is a page of the list, without a verb: {advice}")
+
+
 def _wanted(run: RunSummary, args: argparse.Namespace) -> bool:
     return (
         args.task in (None, run.task)
@@ -78,6 +83,7 @@ def _line(run: RunSummary) -> str:
 
 def compare_runs(args: argparse.Namespace) -> int:
     """Print how two runs differ, and what each trial cost."""
+    _refuse_page(args, "tick the runs in it")
     a, b = args.runs
     with opened_store(args.store) as store:
         records = store.run(a), store.run(b)
@@ -90,6 +96,7 @@ def compare_runs(args: argparse.Namespace) -> int:
 
 def delete_run(args: argparse.Namespace) -> int:
     """Delete a run for good; 0 = it is gone."""
+    _refuse_page(args, "it only shows")
     with opened_store(args.store) as store:
         store.run(args.deleted)  # refused if there is none
         store.lease(args.deleted)  # refused if it is in use

@@ -38,6 +38,7 @@ SLIDE = replace(CONFIG, task="slide", goal=(0.6, 0.42), improver="embedded")
 @pytest.fixture(autouse=True)
 def every_look_counts(monkeypatch):
     monkeypatch.setattr(listing, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(listing, "MAX_SHARE", float("inf"))
 
 
 def run_of(store, config=CONFIG, costs=(), state="finished", note="", **execution):
@@ -343,9 +344,17 @@ def test_a_run_is_opened_as_its_report(shown, stored):
     assert b"no run 'no-such'" in missing[2]
 
 
-def test_an_address_without_a_page_is_refused(stored, capsys):
-    assert main(["runs", "--store", str(stored[0]), "--port", "8080"]) == 2
-    assert "add --view" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--port", "8080"], "add --view"),
+        (["--view", "compare", "A", "B"], "tick the runs in it"),
+        (["--view", "delete", "A"], "it only shows"),
+    ],
+)
+def test_options_of_the_page_are_refused_where_there_is_none(stored, capsys, words, text):
+    assert main(["runs", "--store", str(stored[0]), *words]) == 2
+    assert text in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")

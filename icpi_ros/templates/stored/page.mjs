@@ -182,6 +182,7 @@ function legend(groups, by, chosen, others) {
       made("button", { type: "button", onclick: (event) => copied(event.currentTarget, `icpi view ${run.id}`), title: `icpi view ${run.id}` }, "copy icpi view"),
       made("button", { type: "button", onclick: () => choose(run.id), "aria-label": `leave ${run.id} out` }, "\u00d7")))));
   const signs = [
+    [chosen.length >= MAX_CHOSEN, `At most ${MAX_CHOSEN} runs are compared one by one.`],
     [others > 0, "Grey: the other runs that fit the filters."],
     [chosen.some(({ run }) => run.lost.length), "\u00d7: a trial without a cost."],
     [chosen.some(({ run }) => run.running !== null), "\u25cb: a trial under way."],

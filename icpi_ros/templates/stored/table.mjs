@@ -9,7 +9,7 @@ const COLUMNS = [
   ["", "curve"], ["first", "first cost"], ["trials", "trials"], ["state", "how it ended"],
   ["arm", "arm"], ["backend", "backend"], ["goal", "goal"],
 ];
-const rows = new Map(); // id: {run, how, row}
+const rows = new Map(); // id: {run, colour, row}
 let most = PAGE;
 
 export function heads(choice, changed) {
@@ -34,17 +34,22 @@ export function heads(choice, changed) {
 export function show(runs, looks, choose) {
   const body = find("rows"), shown = runs.slice(0, most), kept = new Set(shown.map((run) => run.id));
   const wanted = shown.map((run) => {
-    const how = looks.get(run.id) || null, known = rows.get(run.id);
-    if (known && known.run === run && known.colour === (how && how.colour + how.dash)) return known.row;
-    const row = rowOf(run, how, looks.size, choose);
+    const how = looks.get(run.id) || null, known = rows.get(run.id), colour = how && how.colour + how.dash;
+    if (known && known.run === run && known.colour === colour) return known.row;
+    const row = rowOf(run, how, choose);
     if (known) {
       row.classList.toggle("fresh", known.run !== run);
       const focus = known.row.contains(document.activeElement) && document.activeElement.dataset.part;
       known.row.replaceWith(row);
       if (focus) row.querySelector(`[data-part=${focus}]`).focus();
     }
-    rows.set(run.id, { run, colour: how && how.colour + how.dash, row });
+    rows.set(run.id, { run, colour, row });
     return row;
+  });
+  wanted.forEach((row, n) => {
+    const box = row.querySelector("input");
+    box.checked = looks.has(shown[n].id);
+    box.disabled = !box.checked && looks.size >= MAX_CHOSEN;
   });
   for (const id of rows.keys()) if (!kept.has(id)) rows.delete(id);
   const there = [...body.children];
@@ -55,11 +60,8 @@ export function show(runs, looks, choose) {
   find("more").onclick = () => { most += PAGE; show(runs, looks, choose); };
 }
 
-function rowOf(run, how, count, choose) {
-  const box = made("input", {
-    type: "checkbox", "data-part": "choose", "aria-label": `compare ${run.id}`, onchange: () => choose(run.id),
-    disabled: !how && count >= MAX_CHOSEN,
-  });
+function rowOf(run, how, choose) {
+  const box = made("input", { type: "checkbox", "data-part": "choose", "aria-label": `compare ${run.id}`, onchange: () => choose(run.id) });
   box.checked = Boolean(how);
   const link = made("a", { href: `run?id=${encodeURIComponent(run.id)}`, target: "_blank", rel: "noopener", "data-part": "open", title: "open its report" }, run.id);
   const cell = (name, kind, ...inside) => made("td", { class: `${kind} at-${name}` }, ...inside);

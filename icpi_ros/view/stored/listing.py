@@ -15,6 +15,8 @@ from icpi_ros.view.stored.rows import UNDER_WAY, Row, clean, row_of, settings_of
 
 LOOK_EVERY = 0.5
 """Least time from one look at the store to the next [s], however many pages ask."""
+MAX_SHARE = 0.1
+"""Largest share of the time that is spent on looks: those at a large store are further apart."""
 STORE_TIMEOUT = 2.0
 """Longest wait for another process's write [s]."""
 
@@ -34,7 +36,7 @@ class RunListing:
         self._store: TrialStore | None = None
         self._file: os.stat_result | None = None
         self._seen = -1
-        self._looked = -LOOK_EVERY
+        self._next = 0.0
         self._version = 0
         self._rows: dict[str, tuple[int, Row]] = {}
         self._gone: dict[str, int] = {}
@@ -82,8 +84,8 @@ class RunListing:
             return settings_of(self._store.run(run_id))
 
     def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < LOOK_EVERY:
+        begun = time.monotonic()
+        if begun < self._next:
             return
         try:
             self._open()
@@ -92,7 +94,8 @@ class RunListing:
         except Exception as exc:  # a file of another hand may hold anything
             self._close()
             self._trouble = str(exc) if isinstance(exc, IcpiError) else error_line(exc)
-        self._looked = time.monotonic()  # a slow store is not asked all the time
+        ended = time.monotonic()
+        self._next = ended + max(LOOK_EVERY, (ended - begun) / MAX_SHARE)
 
     def _open(self) -> None:
         """Open the store if it is there; the file may be another than before."""
