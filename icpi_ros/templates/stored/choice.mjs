@@ -1,7 +1,7 @@
 // What is looked at: filters, order and chosen runs, as they stand in the page's address; no document.
 
-export const FACETS = ["task", "arm", "backend", "improver", "state"];
-export const GROUPS = ["improver", "task", "arm", "backend", "state"];
+export const FACETS = ["task", "arm", "backend", "improver", "options", "state"];
+export const GROUPS = ["improver", "task", "arm", "backend", "options", "state"];
 export const MAX_CHOSEN = 24;
 const TEXTS = ["id", "task", "arm", "backend", "improver", "goal", "goal_text", "options", "state", "note", "damage", "mixed"];
 const SORTS = {

@@ -1,11 +1,14 @@
 // The figure: cost over trials of many runs, on a log scale; groups as medians, chosen runs one by one.
 
 import { curve, middle, millimetres } from "./choice.mjs";
-import { drawn, find, made, replace } from "./parts.mjs";
+import { GREY, drawn, find, made, replace } from "./parts.mjs";
 
 const LEAST = 1e-6; // [m]: what is closer is drawn there
 const NEAR = 40; // [px]: farthest pointer that still means a point
+const BAND = 4; // runs from which on quartiles mean something
 const MARGIN = { top: 14, right: 16, bottom: 40, left: 68 };
+
+let last = null; // what is drawn: {seen, scale, over, svg}
 
 // Draw runs; `seen` is {choice, faint: [{runs, how}], groups: [{runs, how}], chosen: [{run, how}], pick}.
 export function draw(seen) {
@@ -15,13 +18,36 @@ export function draw(seen) {
   const scale = scaled(seen, medians, width, height);
   const parts = [...axes(scale), target(seen, scale)].filter(Boolean);
   for (const { runs, how } of seen.faint) parts.push(faint(runs, how, seen, scale));
-  for (const { points, how } of medians) parts.push(...band(points, how, scale));
-  for (const { run, how } of seen.chosen) parts.push(...own(run, how, seen, scale));
+  for (const { name, points, runs, how } of medians) parts.push(drawn("g", { class: "one", "data-name": name }, ...band(points, runs.length, how, scale)));
+  for (const { run, how } of seen.chosen) parts.push(drawn("g", { class: "one", "data-name": run.id }, ...own(run, how, seen, scale)));
   const over = drawn("g", { class: "over" });
   const label = `cost in millimetres over trials, ${seen.groups.length || seen.chosen.length} curves; arrow keys read the points`;
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, ...parts, over);
   replace(find("plot"), svg);
-  pointed(seen, medians, scale, svg, over);
+  last = { seen, scale, over, svg };
+  pointed(seen, scale, svg, over);
+}
+
+// Let one curve, a median or a chosen run, stand out by its name; null = none.
+export function light(name) {
+  last.svg.classList.toggle("lit", name !== null);
+  for (const part of last.svg.querySelectorAll(".one")) part.classList.toggle("here", part.dataset.name === name);
+}
+
+// Draw the curve of one run above all others; null = none.
+export function highlight(run) {
+  if (last) replace(last.over, ...(run ? raised(run, lookOf(run, last.seen), last.seen, last.scale) : []));
+}
+
+function lookOf(run, seen) {
+  const found = seen.chosen.find((one) => one.run === run) || seen.faint.find((one) => one.runs.includes(run));
+  return found ? found.how : GREY;
+}
+
+function raised(run, how, seen, scale) {
+  const d = path(curve(run, seen.choice), scale), line = drawn("path", { class: "curve own", d });
+  line.style.setProperty("--own", how.colour);
+  return [drawn("path", { class: "casing", d }), line];
 }
 
 function scaled(seen, medians, width, height) {
@@ -93,21 +119,20 @@ function path(points, scale) {
 
 // Curves of many runs are one path: a thousand elements are slow, a long path is not.
 function faint(runs, how, seen, scale) {
-  const line = drawn("path", { class: how ? "faint own" : "faint", d: runs.map((run) => path(curve(run, seen.choice), scale)).join("") });
-  if (how) line.style.setProperty("--own", how.colour);
+  const line = drawn("path", { class: "faint own", d: runs.map((run) => path(curve(run, seen.choice), scale)).join("") });
+  line.style.setProperty("--own", how.colour);
   line.style.setProperty("stroke-opacity", String(Math.min(0.5, Math.max(0.05, 6 / Math.max(1, runs.length)))));
   return line;
 }
 
-function band(points, how, scale) {
-  if (!points.length) return [];
+function band(points, count, how, scale) {
   const high = points.map(([number, , , cost]) => [number, cost]);
   const low = points.map(([number, cost]) => [number, cost]).reverse();
   const middles = points.map(([number, , cost]) => [number, cost]);
   const area = drawn("path", { class: "band own", d: `${path([...high, ...low], scale)}Z` });
   area.style.setProperty("--own", how.colour);
   const line = drawn("path", { class: "median own", d: path(middles, scale), look: how });
-  return [area, line, ...dots(middles, how, scale, 3)];
+  return [...(count < BAND ? [] : [area]), line, ...dots(middles, how, scale, 3)];
 }
 
 function dots(points, how, scale, r) {
@@ -132,26 +157,26 @@ function own(run, how, seen, scale) {
 }
 
 // What stands at each drawn point, and what shows it: a pointer, a tap, the arrow keys.
-function pointed(seen, medians, scale, svg, over) {
+function pointed(seen, scale, svg, over) {
   const spots = [];
-  const add = (run, how) => curve(run, seen.choice).forEach(([number, cost], index) =>
-    spots.push({ x: scale.x(number), y: scale.y(cost), run, how, number, cost: run.points[index][1], low: run.lowest[index][1] }));
-  if (seen.chosen.length) seen.chosen.forEach(({ run, how }) => add(run, how));
-  else seen.faint.forEach(({ runs, how }) => runs.forEach((run) => add(run, how)));
+  const add = (run, how, chosen) => curve(run, seen.choice).forEach(([number, cost], index) =>
+    spots.push({ x: scale.x(number), y: scale.y(cost), run, how, chosen, number, cost: run.points[index][1], low: run.lowest[index][1] }));
+  seen.chosen.forEach(({ run, how }) => add(run, how, true));
+  seen.faint.forEach(({ runs, how }) => runs.forEach((run) => add(run, how, false)));
   const tip = find("tip");
-  let at = null;
+  let at = null, tapped = null, touch = false;
   const hide = () => { at = null; tip.hidden = true; replace(over); };
   const show = (spot) => {
     at = spot;
     const ring = drawn("circle", { class: "ring own", cx: spot.x, cy: spot.y, r: 6.5 });
-    const line = drawn("path", { class: "curve own", d: path(curve(spot.run, seen.choice), scale) });
-    for (const part of [ring, line]) part.style.setProperty("--own", spot.how.colour);
-    replace(over, line, ring);
+    ring.style.setProperty("--own", spot.how.colour);
+    replace(over, ...raised(spot.run, spot.how, seen, scale), ring);
     const more = spot.cost !== spot.low ? `, best so far ${millimetres(spot.low)}` : "";
     replace(tip,
       made("b", {}, `trial ${spot.number}: ${millimetres(spot.cost)}${more}`),
       made("span", {}, `${spot.run.improver} on ${spot.run.task}, ${spot.run.state}`),
-      made("span", {}, spot.run.id));
+      made("span", {}, spot.run.id),
+      made("i", {}, `${touch ? "another tap" : "a click"} ${spot.chosen ? "leaves it out" : "compares it"}`));
     tip.hidden = false;
     const share = svg.clientWidth / scale.width, side = spot.x > scale.width / 2 ? "right" : "left";
     tip.style.left = side === "left" ? `${spot.x * share + 14}px` : "auto";
@@ -164,7 +189,7 @@ function pointed(seen, medians, scale, svg, over) {
     const x = (event.clientX - place.left) * share, y = (event.clientY - place.top) * share;
     let found = null, least = NEAR * NEAR;
     for (const spot of spots) {
-      const away = (spot.x - x) ** 2 + (spot.y - y) ** 2;
+      const away = ((spot.x - x) ** 2 + (spot.y - y) ** 2) * (spot.chosen ? 0.2 : 1);
       if (away < least) [found, least] = [spot, away];
     }
     return found;
@@ -177,9 +202,15 @@ function pointed(seen, medians, scale, svg, over) {
     event.preventDefault();
     show(at ? beside(spots, at, side) : spots[0]);
   };
-  svg.addEventListener("pointermove", (event) => { const spot = nearest(event); if (spot) show(spot); else hide(); });
+  const point = (event) => { const spot = nearest(event); if (spot) show(spot); else hide(); };
+  svg.addEventListener("pointermove", (event) => { touch = event.pointerType !== "mouse"; point(event); });
   svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
-  svg.addEventListener("click", (event) => { const spot = nearest(event); if (spot && event.detail) seen.pick(spot.run.id); });
+  svg.addEventListener("pointerdown", (event) => { // a finger reads first, and chooses when it comes back
+    touch = event.pointerType !== "mouse";
+    tapped = touch ? at : null;
+    if (touch) point(event);
+  });
+  svg.addEventListener("click", () => { if (at && (!touch || at === tapped)) seen.pick(at.run.id); });
   find("plot").onkeydown = keys;
   find("plot").onblur = hide;
   hide();

@@ -1,8 +1,8 @@
 // The page: asks for news, keeps the choice in the address, and has it shown.
 
 import { FACETS, MAX_CHOSEN, counted, derived, filters, fits, grouping, millimetres, nothing, ordered, plural, quantile, read, written } from "./choice.mjs";
-import { draw } from "./curves.mjs";
-import { find, look, made, replace, swatch } from "./parts.mjs";
+import { draw, highlight, light } from "./curves.mjs";
+import { GREY, find, look, made, replace, swatch } from "./parts.mjs";
 import { compare, heads, show } from "./table.mjs";
 
 const EVERY = 1000, HIDDEN = 5000, TIMEOUT = 10000; // [ms]
@@ -90,7 +90,7 @@ function render() {
   if (!bare) {
     draw({
       choice, chosen, pick: choose, groups: chosen.length ? [] : groups,
-      faint: chosen.length ? [{ runs: others, how: null }] : groups,
+      faint: chosen.length ? [{ runs: others, how: GREY }] : groups,
     });
     legend(groups, by, chosen, others.length);
   }
@@ -106,7 +106,7 @@ function render() {
   find("all").onclick = () => change({ chosen: [...choice.chosen, ...ordered(others, choice).map((run) => run.id)] });
   find("unchoose").hidden = !choice.chosen.length;
   heads(choice, change);
-  show(ordered(fitting, choice), how, choose);
+  show(ordered(fitting, choice), how, choose, highlight);
 }
 
 function verdict(every, fitting, chosen) {
@@ -125,9 +125,10 @@ function verdict(every, fitting, chosen) {
 function bar(every) {
   for (const name of FACETS) {
     const box = find(`facet-${name}`), wanted = choice.facets[name];
-    box.querySelector("summary span").textContent = wanted.size ? [...wanted].join(", ") : "all";
+    box.querySelector("summary span").textContent = wanted.size ? [...wanted].map((value) => value || "-").join(", ") : "all";
     box.classList.toggle("on", wanted.size > 0);
     const list = box.querySelector("div"), values = counted(every, choice, name), text = JSON.stringify(values);
+    box.hidden = name === "options" && values.length < 2 && !wanted.size;
     if (list.dataset.values !== text) {
       const focus = list.contains(document.activeElement) ? document.activeElement.value : null;
       replace(list, ...values.map(([value, count]) => facet(name, value, count)));
@@ -167,14 +168,17 @@ function legend(groups, by, chosen, others) {
     const entries = ranked.map(({ name, how, runs: members, median }) => {
       const press = () => change({ facets: { ...choice.facets, [by]: new Set(choice.facets[by].has(name) && choice.facets[by].size === 1 ? [] : [name]) } });
       const low = median === null ? "no trial observed" : `median best ${millimetres(median)}`;
-      return made("li", {}, made("button", { type: "button", onclick: press, title: `only ${name}` }, swatch(how), made("b", {}, name || "-"),
+      const hover = { onpointerenter: () => light(name), onpointerleave: () => light(null) };
+      return made("li", hover, made("button", { type: "button", onclick: press, title: `only ${name}` }, swatch(how), made("b", {}, name || "-"),
         made("small", {}, `${plural(members.length, "run")}, ${low}`)));
     });
     replace(list, ...entries);
-    find("hint").textContent = "Bold: median of the group; shaded: its quartiles; thin: every run. Tick runs in the table, or click a curve, to compare them one by one.";
+    const tasks = new Set(groups.flatMap((group) => group.runs.map((run) => run.task))).size;
+    const mixed = by !== "task" && tasks > 1 ? `The runs are of ${tasks} tasks: choose one to compare what is left. ` : "";
+    find("hint").textContent = `${mixed}Bold: median of the group; shaded: its quartiles, from four runs on; thin: every run. Tick runs in the table, or click a curve, to compare them one by one.`;
     return;
   }
-  replace(list, ...chosen.map(({ run, how }) => made("li", {}, swatch(how),
+  replace(list, ...chosen.map(({ run, how }) => made("li", { onpointerenter: () => light(run.id), onpointerleave: () => light(null) }, swatch(how),
     made("b", {}, `${run.improver} on ${run.task}`), made("b", { class: "low" }, millimetres(run.best)),
     made("small", {}, `${run.points.length}/${run.budget} trials, seed ${run.seed}, ${run.created.slice(0, 16).replace("T", " ")}`),
     made("span", { class: "ways" },

@@ -2,6 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["default", "c0", "c1", "c2", "c5", "c4", "c6", "c7", "c8", "c9"];
+export const GREY = { colour: "var(--quiet)", dash: "" };
 const DASHES = ["", "7 4", "2 3.5"];
 
 export function find(id) { return document.getElementById(id); }

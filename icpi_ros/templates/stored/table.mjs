@@ -31,12 +31,12 @@ export function heads(choice, changed) {
 }
 
 // Show runs in order; `looks` has the look of each chosen run by id.
-export function show(runs, looks, choose) {
+export function show(runs, looks, choose, highlight) {
   const body = find("rows"), shown = runs.slice(0, most), kept = new Set(shown.map((run) => run.id));
   const wanted = shown.map((run) => {
     const how = looks.get(run.id) || null, known = rows.get(run.id), colour = how && how.colour + how.dash;
     if (known && known.run === run && known.colour === colour) return known.row;
-    const row = rowOf(run, how, choose);
+    const row = rowOf(run, how, choose, highlight);
     if (known) {
       row.classList.toggle("fresh", known.run !== run);
       const focus = known.row.contains(document.activeElement) && document.activeElement.dataset.part;
@@ -57,15 +57,19 @@ export function show(runs, looks, choose) {
   const more = runs.length - shown.length;
   find("more").hidden = more <= 0;
   find("more").textContent = `show ${Math.min(PAGE, more)} more of ${more.toLocaleString("en")}`;
-  find("more").onclick = () => { most += PAGE; show(runs, looks, choose); };
+  find("more").onclick = () => { most += PAGE; show(runs, looks, choose, highlight); };
 }
 
-function rowOf(run, how, choose) {
+function rowOf(run, how, choose, highlight) {
   const box = made("input", { type: "checkbox", "data-part": "choose", "aria-label": `compare ${run.id}`, onchange: () => choose(run.id) });
   box.checked = Boolean(how);
   const link = made("a", { href: `run?id=${encodeURIComponent(run.id)}`, target: "_blank", rel: "noopener", "data-part": "open", title: "open its report" }, run.id);
   const cell = (name, kind, ...inside) => made("td", { class: `${kind} at-${name}` }, ...inside);
-  return made("tr", { class: how ? "chosen" : "", look: how || { colour: "transparent" } },
+  const press = (event) => { // anywhere in the row, but not on what is pressed itself
+    if (!event.target.closest("a, label") && getSelection().isCollapsed) choose(run.id);
+  };
+  const hover = { onpointerenter: () => highlight(run), onpointerleave: () => highlight(null), onclick: press };
+  return made("tr", { class: how ? "chosen" : "", look: how || { colour: "transparent" }, ...hover },
     cell("choose", "text", made("label", {}, box)),
     made("th", { scope: "row", class: "text at-id" }, link),
     cell("created", "text", run.created.slice(0, 16).replace("T", " ")),
