@@ -34,7 +34,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "learn/dataset/shipped/*", "templates/*"]},
+    package_data={
+        NAME: ["py.typed", "learn/dataset/shipped/*", "templates/*.*", "templates/stored/*"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),

@@ -18,8 +18,14 @@ from icpi_ros.runs.store.store import RunSummary, TrialStore, default_path
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line per run, the newest last."""
+    """Print one line per run, the newest last; or show them in a page."""
     path, found = args.store or default_path(), []
+    if args.view:
+        from icpi_ros.cli.runs_view import show_runs  # a server, and all that a report needs
+
+        return show_runs(args, path)
+    if args.host or args.port is not None:
+        raise UsageError("--host and --port are those of the page: add --view")
     if not path.exists():
         print(f"no runs: {path} does not exist yet")
     else:
@@ -31,6 +37,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write([asdict(summary) for summary in found])
     return 0
+
+
+def _refuse_page(args: argparse.Namespace, advice: str) -> None:
+    if args.view:
+        raise UsageError(f"--view is a page of the list, without a verb: {advice}")
 
 
 def _wanted(run: RunSummary, args: argparse.Namespace) -> bool:
@@ -72,6 +83,7 @@ def _line(run: RunSummary) -> str:
 
 def compare_runs(args: argparse.Namespace) -> int:
     """Print how two runs differ, and what each trial cost."""
+    _refuse_page(args, "tick the runs in it")
     a, b = args.runs
     with opened_store(args.store) as store:
         records = store.run(a), store.run(b)
@@ -84,6 +96,7 @@ def compare_runs(args: argparse.Namespace) -> int:
 
 def delete_run(args: argparse.Namespace) -> int:
     """Delete a run for good; 0 = it is gone."""
+    _refuse_page(args, "it only shows")
     with opened_store(args.store) as store:
         store.run(args.deleted)  # refused if there is none
         store.lease(args.deleted)  # refused if it is in use

@@ -153,22 +153,24 @@ def document(
         heading: first line of the page; None = the title.
         script: template of the only script that runs.
     """
-    script = template_text(script)
-    # The browser hashes all that is between the tags, the line end before the first line too.
-    digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode("ascii")
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
     page = template("page.html").render(
         title=title,
         heading=heading or title,
         body=joined(parts),
-        policy=Markup(policy),
+        policy=Markup(f"{policy(script)}; base-uri 'none'; form-action 'none'"),
         style=Markup(style_sheet() + template_text("page.css")),
-        script=Markup(script),
+        script=Markup(template_text(script)),
     )
     return redact_text(page)
+
+
+def policy(script: str = "page.js") -> str:
+    """Return what a page may load: its own style sheet, images inside it, its only script."""
+    text = template_text(script)
+    # The browser hashes all that is between the tags, the line end before the first line too.
+    digest = base64.b64encode(hashlib.sha256(f"\n{text}".encode()).digest()).decode("ascii")
+    own = f"img-src data:; script-src 'sha256-{digest}'"
+    return f"default-src 'none'; style-src 'unsafe-inline'; {own}"
 
 
 def save(path: Path, text: str) -> None:

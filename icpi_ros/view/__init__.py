@@ -1,1 +1,1 @@
-"""Live page of runs, in a browser on this machine, on viser: imported by `icpi view` alone."""
+"""Pages of runs in a browser: the live one, on viser, and that of the stored runs, without it."""

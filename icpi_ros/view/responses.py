@@ -9,6 +9,8 @@ from importlib.resources import files
 import websockets
 from websockets.http11 import Response
 
+from icpi_ros.view.rules import headers
+
 
 @functools.cache
 def client() -> str:
@@ -26,20 +28,7 @@ def scene_policy() -> str:
 
 
 def response(status: int, text: str, kind: str, policy: str = "default-src 'none'") -> Response:
-    """Return a response that may load, frame and tell nothing that its policy does not name."""
+    """Return a response with the headers of :func:`icpi_ros.view.rules.headers`."""
     body = text.encode()
-    if "frame-ancestors" not in policy:
-        policy += "; frame-ancestors 'none'"
-    headers = websockets.Headers(
-        {
-            "Content-Type": f"{kind}; charset=utf-8",
-            "Content-Length": str(len(body)),
-            "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'",
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
-        }
-    )
-    return Response(status, HTTPStatus(status).phrase, headers, body)
+    found = websockets.Headers(headers(kind, len(body), policy))
+    return Response(status, HTTPStatus(status).phrase, found, body)

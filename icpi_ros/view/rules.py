@@ -32,6 +32,10 @@ class Place(StrEnum):
     """viser's page and socket."""
 
 
+_PLACES = {"": Place.BAR, "bar": Place.BAR, "scene": Place.SCENE}
+NO_PAGE = "there is no such page"
+
+
 class NotAdmitted(Exception):
     """A request that does not come in.
 
@@ -84,20 +88,33 @@ class Door:
         Raises:
             NotAdmitted: another host or origin, no such place, or a token that is not this one.
         """
+        self._require_own(hosts, origins)
+        if path.partition("?")[0].strip("/") in ("", "stop"):
+            return Place.STOP
+        found = _PLACES.get(self._below_token(path).rstrip("/"))
+        if found is None:
+            raise NotAdmitted(404, NO_PAGE)
+        return found
+
+    def below(self, path: str, hosts: Sequence[str], origins: Sequence[str]) -> str:
+        """Return the part of a path behind the token, without the query: ``""`` is the page itself.
+
+        Arguments and errors as those of :meth:`place`; there is no place without the token.
+        """
+        self._require_own(hosts, origins)
+        return self._below_token(path)
+
+    def _require_own(self, hosts: Sequence[str], origins: Sequence[str]) -> None:
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
             raise NotAdmitted(421, "refused: this page is not at that host")
         if len(origins) > 1 or (origins and origins[0] != f"http://{hosts[0]}"):
             raise NotAdmitted(403, "refused: another page's request")
-        parts = path.partition("?")[0].strip("/").split("/")
-        if parts in ([""], ["stop"]):
-            return Place.STOP
-        if not hmac.compare_digest(parts[0].encode(), self.token.encode()):
+
+    def _below_token(self, path: str) -> str:
+        token, _, rest = path.partition("?")[0].lstrip("/").partition("/")
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
             raise NotAdmitted(403, "refused: open the link that the terminal printed")
-        if parts[1:] in ([], ["bar"]):
-            return Place.BAR
-        if parts[1:] == ["scene"]:
-            return Place.SCENE
-        raise NotAdmitted(404, "there is no such page")
+        return rest
 
     def _is_ours(self, host: str) -> bool:
         """Tell whether a ``Host`` header means this page, whatever a name server says."""
@@ -132,6 +149,28 @@ def _is_any(name: str) -> bool:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def headers(kind: str, size: int, policy: str = "default-src 'none'") -> dict[str, str]:
+    """Return the headers of a response that may load, frame and tell nothing but by its policy.
+
+    Args:
+        kind: MIME type, a text.
+        size: of the body [bytes].
+        policy: what the page may load.
+    """
+    if "frame-ancestors" not in policy:
+        policy += "; frame-ancestors 'none'"
+    return {
+        "Content-Type": f"{kind}; charset=utf-8",
+        "Content-Length": str(size),
+        "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
 
 
 def bound(host: str, port: int) -> socket.socket:

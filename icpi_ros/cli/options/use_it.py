@@ -113,7 +113,15 @@ def runs(parser: argparse.ArgumentParser) -> None:
         choices=("in_process", "simulated_graph", "real_graph", "replay", "unknown"),
         help="only runs that began like this",
     )
-    add_json(parser, "the list")
+    parser.add_argument(
+        "--view",
+        action="store_true",
+        help="show them side by side in a page of the browser: costs, settings that differ; the "
+        "options above are the filters that it starts with",
+    )
+    add_page(parser)
+    parser.set_defaults(host=None, port=None)
+    add_json(parser, "the list, or with --view the address of the page,")
     verbs = parser.add_subparsers(metavar="[compare|delete]")
     unset = argparse.SUPPRESS  # what stands before the verb counts, too
     compare = verbs.add_parser(

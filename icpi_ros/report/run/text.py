@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from itertools import zip_longest
 from typing import Any
 
@@ -203,15 +202,9 @@ def differences(a: RunRecord, b: RunRecord) -> dict[str, Pair]:
     Names are those of the configuration, ``options.k`` for what is inside of one, and
     ``execution.arm`` and so on for how the runs began.
     """
-    one, other = (_flat(_settings(record)) for record in (a, b))
+    one, other = a.settings(), b.settings()
     pairs = {name: (one.get(name), other.get(name)) for name in (*one, *other)}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _settings(record: RunRecord) -> dict[str, Any]:
-    learned = ", ".join(f"{run_id} ({n})" for run_id, n in record.config.learned_from.items())
-    own = {"learned_from": learned, "execution": asdict(record.execution)}
-    return record.config.as_dict() | own
 
 
 def cost_pairs(a: Sequence[Trial], b: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -249,16 +242,6 @@ def difference_text(
 def _shown(value: Any) -> str:
     """Return a value of a configuration; a dash where a run has none."""
     return "-" if value is None or value == "" else str(value)
-
-
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{before}{name}.")
-        else:
-            found[f"{before}{name}"] = value
-    return found
 
 
 def _finite(value: float) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError
@@ -25,7 +27,7 @@ class Lease:
             RunInUse: another process holds it; the message names it.
             StoreError: the lock file cannot be made.
         """
-        self.path = store.with_name(f"{store.name}-lease-{run_id}")
+        self.path = _path(store, run_id)
         try:
             self._lock = FileLock(self.path)
         except LockTaken as taken:
@@ -39,3 +41,30 @@ class Lease:
     def release(self) -> None:
         """Give the lease back and remove its file; releasing twice is allowed."""
         self._lock.release(remove=True)
+
+
+def lease_holder(store: Path, run_id: str) -> int | None:
+    """Return the living process whose id is in the file of a lease; None = there is none.
+
+    The lock is not tried: to try it is to hold it for a moment, which a run that begins then would
+    take for another writer.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(_path(store, run_id).read_text(encoding="ascii"))
+        if pid > 0 and _is_alive(pid):
+            return pid
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True  # of another user
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _path(store: Path, run_id: str) -> Path:
+    return store.with_name(f"{store.name}-lease-{run_id}")

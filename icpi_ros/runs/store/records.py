@@ -98,6 +98,16 @@ class RunRecord:
     mixed: str = ""
     may_mix: bool = False
 
+    def settings(self) -> dict[str, Any]:
+        """Return all settings of the run by name, for comparisons.
+
+        Names are those of the configuration, ``options.k`` for what is inside of one, and
+        ``execution.arm`` and so on for how the run began.
+        """
+        learned = ", ".join(f"{run} ({n})" for run, n in self.config.learned_from.items())
+        own = {"learned_from": learned, "execution": asdict(self.execution)}
+        return _flat(self.config.as_dict() | own)
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -113,6 +123,16 @@ class RunSummary:
     state: str
     execution: Execution
     mixed: str = ""
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{before}{name}.")
+        else:
+            found[f"{before}{name}"] = value
+    return found
 
 
 def utc_now() -> str:

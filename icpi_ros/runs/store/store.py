@@ -21,7 +21,8 @@ from icpi_ros.core.redact import watch
 from icpi_ros.core.types import Trial, TrialOrigin, TrialStatus
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution, execution_from_json
 from icpi_ros.runs.store.database import Database
-from icpi_ros.runs.store.lease import Lease, RunInUse
+from icpi_ros.runs.store.lease import Lease, RunInUse, lease_holder
+from icpi_ros.runs.store.overview import RunOverview, read_overviews
 from icpi_ros.runs.store.records import (
     HALF_RUN,
     RunConfig,
@@ -148,6 +149,20 @@ class TrialStore(Storage):
                 )
                 for row in db.execute(query)
             ]
+
+    def overviews(self) -> list[RunOverview]:
+        """Return every run with its costs, the oldest first; one that is damaged, too."""
+        with self._database.guard("list the runs") as db:
+            return read_overviews(db)
+
+    def writes_of_others(self) -> int:
+        """Return a number that changes when another process has written to the file."""
+        with self._database.guard("list the runs") as db:
+            return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+    def writer(self, run_id: str) -> int | None:
+        """Return the process that writes a run now; None = none of this machine."""
+        return lease_holder(self.path, run_id)
 
     def set_state(self, run_id: str, state: str, note: str = "") -> None:
         """Write ``open``, ``finished``, ``failed`` or ``cancelled``, and the reason."""

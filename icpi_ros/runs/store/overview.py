@@ -1,0 +1,97 @@
+"""Every stored run with its costs, read at once: what a list of many runs shows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from icpi_ros.core.types import TrialStatus
+from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, execution_from_json
+from icpi_ros.runs.store.records import RunConfig, RunRecord, config_from_json
+
+_RUNS = "SELECT * FROM runs ORDER BY created, run_id"
+_TRIALS = """
+    SELECT run_id, number, status, started, finished, fallback_reason != '' AS replaced, cost
+    FROM trials ORDER BY run_id, number, attempt
+"""
+
+
+@dataclass(frozen=True)
+class TrialCost:
+    """Cost of one trial, its last attempt.
+
+    Attributes:
+        number: 0 is the common first attempt.
+        status: of the attempt; one of a newer version is no reason to leave the run out.
+        cost: [m]; None = not observed.
+        replaced: the proposal fell back on another improver.
+    """
+
+    number: int
+    status: str
+    cost: float | None
+    replaced: bool
+
+
+@dataclass(frozen=True)
+class RunOverview:
+    """A stored run and the costs of its trials; what is damaged in it is left out and named.
+
+    Attributes:
+        record: of the run; goal, options and more are missing where ``damage`` says so.
+        costs: of its trials, by number.
+        latest: time of the last start or end of a trial, or of the run's creation [ISO 8601, UTC].
+        damage: parts that cannot be read; empty = none.
+    """
+
+    record: RunRecord
+    costs: tuple[TrialCost, ...] = ()
+    latest: str = ""
+    damage: str = ""
+
+
+def read_overviews(db: sqlite3.Connection) -> list[RunOverview]:
+    """Return every run of an opened store, the oldest first."""
+    trials = {
+        run_id: list(rows)
+        for run_id, rows in groupby(db.execute(_TRIALS), key=itemgetter("run_id"))
+    }
+    return [_overview(row, trials.get(row["run_id"], [])) for row in db.execute(_RUNS)]
+
+
+def _overview(row: sqlite3.Row, trials: list[sqlite3.Row]) -> RunOverview:
+    damage = []
+    try:
+        config = config_from_json(row["config"])
+    except ValueError:
+        damage.append("configuration")
+        config = RunConfig(row["task"], row["improver"], (), row["budget"])
+    try:
+        execution = execution_from_json(row["execution"])
+    except ValueError:
+        damage.append("way of execution")
+        execution = UNKNOWN_EXECUTION
+    record = RunRecord(
+        *(row["run_id"], row["created"], config, row["state"], row["note"]),
+        execution,
+        row["mixed"],
+        bool(row["may_mix"]),
+    )
+    last = {trial["number"]: _cost(trial) for trial in trials}
+    return RunOverview(record, tuple(last.values()), max(_times(row, trials)), " and ".join(damage))
+
+
+def _cost(row: sqlite3.Row) -> TrialCost:
+    done = row["status"] == TrialStatus.DONE
+    return TrialCost(
+        row["number"], row["status"], row["cost"] if done else None, bool(row["replaced"])
+    )
+
+
+def _times(row: sqlite3.Row, trials: list[sqlite3.Row]) -> Iterator[str]:
+    yield row["created"]
+    for trial in trials:
+        yield trial["finished"] or trial["started"]
