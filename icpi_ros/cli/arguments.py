@@ -17,7 +17,7 @@ from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.core.files import check_folder_writable
 from icpi_ros.core.units import Length, parse_length, parse_quantity
 from icpi_ros.ros.bringup.instance import check_name
-from icpi_ros.settings.table import find
+from icpi_ros.settings.table import POSE_SETTINGS, find
 
 if TYPE_CHECKING:
     from icpi_ros.core.space import ParameterSpace
@@ -107,6 +107,8 @@ def add_setting(
     elif kind is float:
         read = length if setting.unit == "m" else number
         kind, value = read(setting.lower, setting.upper), setting.unit.upper() or "X"
+    elif kind is list:
+        kind, value = quantities, "X,Y,.."
     parser.add_argument(
         f"--{name.replace('_', '-')}",
         type=kind,
@@ -115,6 +117,20 @@ def add_setting(
         default=default,
         help=f"{setting.help}; {note}" if note else setting.help,
     )
+
+
+def pose_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of a tracker's poses that are given.
+
+    Raises:
+        UsageError: one is not allowed.
+    """
+    from icpi_ros.perception.poses.settings import PoseSettings
+
+    values = {name: getattr(args, name) for name in POSE_SETTINGS}
+    given = {name: value for name, value in values.items() if value is not None}
+    PoseSettings.of(given)
+    return given
 
 
 def check_source(name: str, task: Task | None = None) -> None:
