@@ -13,8 +13,8 @@ import numpy as np
 
 from icpi_ros.bags.formats.raw import RawMessage
 from icpi_ros.bags.reader import Bag
-from icpi_ros.bags.topics import CLOCK, IMAGE, INFO, POSE, TYPES, WINDOW
-from icpi_ros.bags.trials import WINDOW_STATES, RecordedTrial, WindowState
+from icpi_ros.bags.topics import CLOCK, IMAGE, INFO, POSE, TYPES
+from icpi_ros.bags.trials import RecordedTrial, WindowState
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
 from icpi_ros.perception.images import Frame, frame_of
@@ -56,7 +56,7 @@ def stream_samples(
     if kind.topic == IMAGE:
         yield from _images(bag, wanted)
     else:
-        yield from _TopicSamples(bag, kind, wanted)
+        yield from _TopicSamples(bag, kind, wanted, _have_log_clock(bag, windows or ()))
 
 
 def has_source(bag: Bag, source: str) -> bool:
@@ -137,10 +137,10 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
 class _TopicSamples:
     """Samples of a source out of one topic; those of poses with what /tf told before them."""
 
-    def __init__(self, bag: Bag, kind: type[Source], wanted: _Spans | None) -> None:
+    def __init__(self, bag: Bag, kind: type[Source], wanted: _Spans | None, by_log: bool) -> None:
         self._bag, self._kind, self._wanted = bag, kind, wanted
         self._topic = bag.topics[kind.topic]
-        self._by_log = _has_log_clock(bag)
+        self._by_log = by_log
         self._frames: list[tuple[Any, bool]] = []
 
     def __iter__(self) -> Iterator[Sample]:
@@ -196,15 +196,11 @@ class _TopicSamples:
         return read
 
 
-def _has_log_clock(bag: Bag) -> bool:
-    """Tell whether messages were recorded on the clock of the trial windows; not in simulation."""
-    if CLOCK in bag.topics or WINDOW not in bag.topics:
-        return False
-    for message in bag.messages((WINDOW,)):
-        if WINDOW_STATES.get(message.content.state) is WindowState.CLOSED:
-            stop = message.content.stop
-            return abs(message.ns - int(stop.sec) * SECOND - int(stop.nanosec)) <= LOG_CLOCK
-    return False
+def _have_log_clock(bag: Bag, windows: Sequence[RecordedTrial]) -> bool:
+    """Tell whether windows were recorded on their own clock; not in simulation."""
+    ended = [w for w in windows if w.state is WindowState.CLOSED and w.recorded]
+    there = bool(ended) and CLOCK not in bag.topics
+    return there and all(abs(w.recorded - w.stop) <= LOG_CLOCK for w in ended)
 
 
 def stamp_of(message: RawMessage) -> int | None:

@@ -17,7 +17,7 @@ from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.core.files import check_folder_writable
 from icpi_ros.core.units import Length, parse_length, parse_quantity
 from icpi_ros.ros.bringup.instance import check_name
-from icpi_ros.settings.table import POSE_SETTINGS, find
+from icpi_ros.settings.table import find
 
 if TYPE_CHECKING:
     from icpi_ros.core.space import ParameterSpace
@@ -101,7 +101,8 @@ def add_setting(
         default: of the option; None = the command says what it means.
     """
     setting = find(name)
-    kind, value = ros_name if name == "namespace" else type(setting.default), name.upper()
+    kind: Any = ros_name if name == "namespace" else type(setting.default)
+    value = name.upper()
     if kind is int:
         kind, value = whole(int(setting.lower), int(setting.upper)), "N"
     elif kind is float:
@@ -117,20 +118,6 @@ def add_setting(
         default=default,
         help=f"{setting.help}; {note}" if note else setting.help,
     )
-
-
-def pose_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings of a tracker's poses that are given.
-
-    Raises:
-        UsageError: one is not allowed.
-    """
-    from icpi_ros.perception.poses.settings import PoseSettings
-
-    values = {name: getattr(args, name) for name in POSE_SETTINGS}
-    given = {name: value for name, value in values.items() if value is not None}
-    PoseSettings.of(given)
-    return given
 
 
 def check_source(name: str, task: Task | None = None) -> None:

@@ -27,7 +27,8 @@ from icpi_ros.perception.poses.sample import stamp_ns as stamp_ns
 from icpi_ros.perception.poses.scene_size import far_of
 from icpi_ros.perception.poses.settings import PoseSettings
 from icpi_ros.perception.quality import Quality, QualitySettings, judge_pose
-from icpi_ros.settings.table import CAMERA, POSE_LOST, POSES
+from icpi_ros.settings.poses import POSE_LOST
+from icpi_ros.settings.table import CAMERA, POSES
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:  # OpenCV, which poses can do without

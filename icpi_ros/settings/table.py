@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from icpi_ros.core.errors import UnknownName
+from icpi_ros.settings.poses import pose_settings
 from icpi_ros.settings.setting import Setting
 
 ARM, PERCEPTION, EXECUTOR, IMPROVER = "mujoco_arm", "perception", "executor", "policy_improver"
@@ -23,14 +24,7 @@ IN_SIM = "(simulation only)"
 
 POSES, CAMERA = "tracked_pose", "camera"
 """Names of the sensor sources that come with the package."""
-POSE_UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-"""Units of a tracker's positions, in metres."""
-POSE_SETTINGS = ("pose_unit", "pose_transform", "pose_stamps", "repeated_poses")
-"""Names of the settings of a tracker's poses."""
-POSE_MEASURED, POSE_RECEIVED = "measured", "received"
-"""Times of a pose: its stamp, or its arrival."""
-POSE_LOST, POSE_ALLOWED = "lost", "allowed"
-"""Poses that repeat bit for bit: no measurement, or one like any other."""
+
 
 ARGUMENTS = (
     Setting("bag", "", "folder or file of the bag; needed", nodes=(PLAYER,), graphs=REPLAY),
@@ -96,25 +90,7 @@ ARGUMENTS = (
         "calibration", "", "file of the calibrated camera; empty = the scene's camera",
         nodes=(PERCEPTION,), graphs=ALL,
     ),
-    Setting(
-        "pose_unit", "m", "unit of a tracker's positions",
-        choices=tuple(POSE_UNITS), nodes=(PERCEPTION,), graphs=ALL,
-    ),
-    Setting(
-        "pose_transform", [], "pose of a tracker's frame in base: x,y,z [m] and quaternion x,y,z,w "
-        "or roll,pitch,yaw [rad]; empty = as frame ids and /tf tell",
-        nodes=(PERCEPTION,), graphs=ALL,
-    ),
-    Setting(
-        "pose_stamps", POSE_MEASURED, "time of a tracker's pose: its stamp, on this computer's "
-        "clock, or its arrival",
-        choices=(POSE_MEASURED, POSE_RECEIVED), nodes=(PERCEPTION,), graphs=ALL,
-    ),
-    Setting(
-        "repeated_poses", POSE_LOST, "poses that repeat bit for bit where none can: the object is "
-        "lost, or, as in a simulation, it stands",
-        choices=(POSE_LOST, POSE_ALLOWED), nodes=(PERCEPTION,), graphs=LIVE, relaxed=POSE_ALLOWED,
-    ),
+    *pose_settings(PERCEPTION, ALL, LIVE),
     Setting(
         "approval", True, "a person approves every motion, see icpi approve",
         nodes=(EXECUTOR,), graphs=LIVE, relaxed=False, loosened_by="other",

@@ -17,7 +17,7 @@ from icpi_ros.cli.arguments import (
 )
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.units import parse_quantity
-from icpi_ros.settings.table import POSE_SETTINGS
+from icpi_ros.settings.poses import POSE_SETTINGS
 
 MAX_EXAMPLES = 1_000_000
 

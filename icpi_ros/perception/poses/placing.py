@@ -8,7 +8,7 @@ from icpi_ros.perception.poses.frames import BASE, FrameTree, Transform, frame_n
 from icpi_ros.perception.poses.losses import Loss
 from icpi_ros.perception.poses.scene_size import INSIDE
 from icpi_ros.perception.poses.settings import PoseSettings
-from icpi_ros.settings.table import POSE_RECEIVED, POSE_UNITS
+from icpi_ros.settings.poses import POSE_RECEIVED, POSE_UNITS
 
 MAX_DELAY = 1.0
 """Longest time from a measurement to its arrival [s]: a longer one is another clock."""

@@ -34,7 +34,7 @@ LEAP_SPEED = 5.0
 
 
 @dataclass(frozen=True)
-class Repeat:
+class RepeatVerdict:
     """Verdict on a pose.
 
     Attributes:
@@ -48,7 +48,7 @@ class Repeat:
     doubtful: bool = False
 
 
-BELIEVED = Repeat()
+BELIEVED = RepeatVerdict()
 
 
 class RepeatWatch:
@@ -69,7 +69,7 @@ class RepeatWatch:
         """True once the tracker's poses of an object at rest differed."""
         return self._noisy
 
-    def take(self, ns: int, bits: bytes, position: Array) -> Repeat:
+    def take(self, ns: int, bits: bytes, position: Array) -> RepeatVerdict:
         """Take a pose.
 
         Args:
@@ -81,8 +81,8 @@ class RepeatWatch:
             self._last = ns
             age = (ns - self._run[0]) / SECOND
             if age >= MAX_REPEAT and (self._moving or self._noisy):
-                return Repeat(True, self._run[0])
-            return Repeat(doubtful=self._moving)
+                return RepeatVerdict(True, self._run[0])
+            return RepeatVerdict(doubtful=self._moving)
         verdict = self._gone_on(ns, position)
         self._run, self._last = (ns, bits, position), ns
         self._moving = self._speed(ns, position) > MOVING
@@ -90,13 +90,13 @@ class RepeatWatch:
         self._noisy = self._noisy or self._has_noise()
         return verdict
 
-    def _gone_on(self, ns: int, position: Array) -> Repeat:
+    def _gone_on(self, ns: int, position: Array) -> RepeatVerdict:
         """Judge what repeated before a new pose by the step to it."""
         if self._run is None or self._last - self._run[0] < MAX_REPEAT * SECOND:
             return BELIEVED
         way, time = length(position - self._run[2]), (ns - self._last) / SECOND
         if way > LEAP and way > LEAP_SPEED * time:
-            return Repeat(since=self._run[0])
+            return RepeatVerdict(since=self._run[0])
         return BELIEVED
 
     def _speed(self, ns: int, position: Array) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 
 from icpi_ros.core.errors import invalid
 from icpi_ros.perception.poses.frames import Transform
-from icpi_ros.settings.table import POSE_LOST, POSE_MEASURED, POSE_UNITS, find
+from icpi_ros.settings.poses import POSE_LOST, POSE_MEASURED, POSE_UNITS
+from icpi_ros.settings.table import find
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class PoseSettings:
     """Understanding of a tracker's poses.
 
     Attributes:
-        unit: of their positions, one of :data:`icpi_ros.settings.table.POSE_UNITS`.
+        unit: of their positions, one of :data:`icpi_ros.settings.poses.POSE_UNITS`.
         transform: pose of the tracker's frame in ``base`` [m]; None = frame ids and /tf tell.
         stamps: ``measured``: stamps are those of the measurement, on this computer's clock;
             ``received``: the time of arrival counts in their place.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from icpi_msgs.msg import (
 )
 from icpi_ros.perception.sources import SOURCES, Source
 from icpi_ros.ros.base import qos, topics
-from icpi_ros.ros.perception.sources import IMAGE, message_class
+from icpi_ros.ros.perception.sources import FRAMES, IMAGE, message_class
 from icpi_ros.settings.table import CAMERA, POSES
 
 
@@ -71,11 +72,23 @@ def recorded() -> tuple[Recorded, ...]:
     """Return the topics that a bag holds: :data:`RECORDED`, and those of all other sources."""
     known, names = {one.source for one in RECORDED}, {one.name for one in RECORDED}
     others = {SOURCES.get(name): name for name in SOURCES if name not in known}
-    return RECORDED + tuple(
-        Recorded(source.topic, message_class(source.message_type), _profile(source), source=name)
-        for source, name in others.items()
-        if source.topic not in names
-    )
+    found = []
+    for source, name in others.items():
+        if source.topic in names:
+            continue
+        with contextlib.suppress(ImportError):  # of an odometry, which few have installed
+            kind = message_class(source.message_type)
+            found.append(Recorded(source.topic, kind, _profile(source), source=name))
+    return (*RECORDED, *_frames(), *found)
+
+
+def _frames() -> tuple[Recorded, ...]:
+    """Return the topics of frames, where the type of their messages is installed."""
+    try:
+        kind = message_class(FRAMES)
+    except ImportError:
+        return ()
+    return Recorded("/tf", kind, qos.SENSOR_EVERY), Recorded("/tf_static", kind, qos.RECORD)
 
 
 def _profile(source: type[Source]) -> QoSProfile:

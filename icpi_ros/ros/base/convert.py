@@ -253,9 +253,7 @@ def object_trajectory_msg(
     )
 
 
-def unseen_trajectory_msg(
-    trial_id: str, start_ns: int, reason: str | None
-) -> ObjectTrajectoryMsg:
+def unseen_trajectory_msg(trial_id: str, start_ns: int, reason: str | None) -> ObjectTrajectoryMsg:
     """Return the trajectory of a window in which the object was not seen: no samples, a reason."""
     nan = float("nan")
     reason = f"the object was not seen: {reason}" if reason else "the object was not seen"

@@ -134,7 +134,7 @@ class FrameFeed:
             return
         for topic, fixed, profile in (
             ("/tf", False, qos.SENSOR_EVERY),
-            ("/tf_static", True, qos.LATCHED_EVERY),
+            ("/tf_static", True, qos.RECORD),
         ):
             self._node.create_subscription(kind, topic, partial(self._on_frames, fixed), profile)
 
