@@ -6,6 +6,8 @@ from icpi_ros.settings.setting import Setting
 
 POSE_UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Units of a tracker's positions, in metres."""
+TRACKERS = ("tracked_transform", "tracked_covariance", "tracked_odometry", "tracked_point")
+"""Names of the sources of trackers that send another message than a stamped pose."""
 POSE_SETTINGS = ("pose_unit", "pose_transform", "pose_stamps", "repeated_poses")
 """Names of the settings of a tracker's poses."""
 POSE_MEASURED, POSE_RECEIVED = "measured", "received"
