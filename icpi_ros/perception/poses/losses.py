@@ -26,7 +26,10 @@ class Loss(StrEnum):
     NORM = "orientation has not norm 1: the tracker lost the object"
     NEGATIVE = "covariance is negative or not finite: the tracker lost the object"
     VAGUE = "covariance is beyond 0.05 m: the tracker lost the object"
-    REPEATED = "poses repeat bit for bit: the tracker lost the object and sends its last pose again"
+    REPEATED = (
+        "poses repeat bit for bit: the tracker lost the object and sends its last pose again (of a "
+        "simulation or a tracker coarser than 1 mm: repeated_poses:=allowed)"
+    )
     STILL = "several poses with one stamp: stamps stand still, or two nodes send poses"
     ORDER = "stamps run backwards"
     FRAME = "frame"

@@ -101,10 +101,11 @@ class RepeatWatch:
 
     def _speed(self, ns: int, position: Array) -> float:
         """Return the speed over the last moment [m/s]; 0 = not known."""
-        for then, where in reversed(self._distinct):
-            if ns - then >= SPEED_SPAN * SECOND:
-                return length(position - where) / (ns - then) * SECOND
-        return 0.0
+        before = [told for told in self._distinct if ns - told[0] >= SPEED_SPAN * SECOND]
+        if not before and len(self._distinct) <= NOISE_STEPS:
+            return 0.0
+        then, where = before[-1] if before else self._distinct[0]
+        return length(position - where) / (ns - then) * SECOND
 
     def _has_noise(self) -> bool:
         if len(self._distinct) <= NOISE_STEPS:
