@@ -19,7 +19,7 @@ from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.motion.rest import RestDetector
 from icpi_ros.perception.poses.history import MAX_SAMPLES, ObjectHistory
 from icpi_ros.perception.poses.losses import Loss, LossLog, tracking_loss
-from icpi_ros.perception.poses.placing import NotPlaced, Placing
+from icpi_ros.perception.poses.placing import DOUBTED, NotPlaced, Placing
 from icpi_ros.perception.poses.repeats import BELIEVED, MAX_REPEAT, RepeatWatch
 from icpi_ros.perception.poses.sample import PoseSample as PoseSample
 from icpi_ros.perception.poses.sample import read_pose
@@ -221,6 +221,8 @@ class PoseSource(Source):
                 return self._lose(ns, loss)
             return self._measured(ns, bits, self._placing.place(sample.position, sample.frame, ns))
         except NotPlaced as exc:
+            if exc.loss is Loss.UNIT:  # near its origin millimetres read like metres
+                self._drop(ns - round(DOUBTED * SECOND), exc.loss, str(exc))
             self._lose(ns, exc.loss, str(exc))
             raise
 
@@ -245,9 +247,7 @@ class PoseSource(Source):
         if self._placing.settings.repeated == POSE_LOST:
             repeat = self._repeats.take(ns, bits, position)
         if repeat.since is not None:
-            for gone in self._history.drop_after(repeat.since):
-                self._lost.add(gone, Loss.REPEATED)
-            self._rest.reset()
+            self._drop(repeat.since, Loss.REPEATED)
         if repeat.lost:
             return self._lose(ns, Loss.REPEATED)
         self._history.add(ns, position)
@@ -265,6 +265,12 @@ class PoseSource(Source):
         self._unseen = text or loss.value
         self._lost.add(ns, loss, self._unseen)
         return None
+
+    def _drop(self, since: int, loss: Loss, text: str = "") -> None:
+        """Take back the measurements after a stamp [ns]."""
+        for ns in self._history.drop_after(since):
+            self._lost.add(ns, loss, text)
+        self._rest.reset()
 
     def _restart(self) -> None:
         self._copies = 0

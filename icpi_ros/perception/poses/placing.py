@@ -14,9 +14,9 @@ MAX_DELAY = 1.0
 """Longest time from a measurement to its arrival [s]: a longer one is another clock."""
 MAX_AHEAD = 0.1
 """Longest time by which a stamp may be ahead of its arrival [s]."""
-DOUBTED = 1.0
-"""Time for which poses are doubted after one in another unit [s]: near the tracker's origin
-millimetres read like metres."""
+DOUBTED = 2.0
+"""Time for which poses are doubted before and after one in another unit [s]: near the tracker's
+origin millimetres read like metres."""
 NEAR = 0.5
 """Largest distance, in those at which no object is, that speaks for another unit."""
 MAX_NAMED = 8
@@ -50,6 +50,7 @@ class Placing:
         self.foreign = False
         self._far = far
         self._doubted: int | None = None
+        self._other = ""
 
     def time_of(self, ns: int, received: int | None) -> int:
         """Return the time of a pose that counts [ns]: its stamp, or its arrival.
@@ -108,8 +109,7 @@ class Placing:
         placed = _moved(transform, position * self.settings.scale)
         away = length(placed)
         if away > self._far:
-            self._doubted = ns
-            raise self._too_far(position, transform, away)
+            raise self._too_far(position, transform, away, ns)
         if transform is None and self.settings.scale < 1.0 and away < INSIDE:
             raise _refused(
                 Loss.UNIT,
@@ -119,24 +119,28 @@ class Placing:
                 "m",
             )
         if self._doubted is not None and 0 <= ns - self._doubted <= DOUBTED * SECOND:
-            raise _refused(Loss.UNIT, "poses before this one were too far away: check pose_unit")
+            raise _refused(
+                Loss.UNIT, f"poses before this one were of another unit: give {self._other}"
+            )
         self._doubted = None
         return placed
 
-    def _too_far(self, position: Array, transform: Transform | None, away: float) -> NotPlaced:
+    def _too_far(
+        self, position: Array, transform: Transform | None, away: float, ns: int
+    ) -> NotPlaced:
         """Return the refusal of a pose that is ``away`` [m], with the unit that would fit."""
-        for unit, scale in POSE_UNITS.items():
-            if scale >= self.settings.scale:
-                continue
-            again = length(_moved(transform, position * scale))
-            if again <= NEAR * self._far:
-                return _refused(
-                    Loss.UNIT,
-                    f"a pose is {away:.4g} m from the arm's foot, {again:.3g} m if its unit is "
-                    f"{unit}: give pose_unit:={unit}",
-                    away,
-                    "m",
-                )
+        smaller = sorted((f, u) for u, f in POSE_UNITS.items() if f < self.settings.scale)
+        moved = {unit: length(_moved(transform, position * scale)) for scale, unit in smaller}
+        fits = {unit: there for unit, there in moved.items() if there <= NEAR * self._far}
+        if fits:
+            self._doubted, self._other = ns, " or ".join(f"pose_unit:={unit}" for unit in fits)
+            told = " or ".join(f"{there:.3g} m if its unit is {u}" for u, there in fits.items())
+            return _refused(
+                Loss.UNIT,
+                f"a pose is {away:.4g} m from the arm's foot, {told}: give {self._other}",
+                away,
+                "m",
+            )
         return _refused(
             Loss.UNIT,
             f"a pose is {away:.4g} m from the arm's foot, at most {self._far:g} m can be: check "

@@ -9,7 +9,7 @@ import numpy as np
 from icpi_ros.perception.poses.frames import length
 from icpi_ros.tasks.base import Task
 
-MIN_FAR = 10.0
+MIN_FAR = 4.0
 """Least distance from the arm's foot at which no object of a task is [m]."""
 FAR_GOALS = 5.0
 """The same, in distances of the farthest goal."""
