@@ -168,7 +168,7 @@ class Placing:
             return None
         if given is not None:
             return given
-        self.foreign = True
+        self.foreign = bool(frame)
         found = self.tree.pose(frame, ns) if frame else None
         if found is None:
             raise _refused(Loss.FRAME, self._no_way(frame))
