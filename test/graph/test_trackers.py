@@ -285,7 +285,8 @@ def test_a_run_on_a_tracker_of_a_lab_and_one_whose_object_is_lost(tmp_path, obse
     relay = Relay(observer)
     numbers = ",".join(map(str, [*TABLE[:3], 0.0, 0.0, 0.0, 1.0]))
     given = {"source": "tracked_transform", "pose_unit": "mm", "pose_transform": numbers}
-    with RunningGraph(tmp_path, real_time_factor=4, **given) as graph:
+    nodes = {"executor": {"object_state_timeout": 3.0}}
+    with RunningGraph(tmp_path, nodes=nodes, real_time_factor=4, **given) as graph:
         client.connect(HANG, graph.death)
         calls = Callbacks(death=graph.death)
         fine = client.improve(ImproveRequest("slide", "random", budget=1), calls)
