@@ -163,23 +163,29 @@ def perceive(
         sensor.understand(poses or PoseSettings())
     schedule = _Schedule(usable)
     found: dict[str, SeenPath] = {}
+    noted: dict[str, str] = {}
     for sample in stream_samples(bag, source, usable, sensor.lead):
         for window in schedule.due(sensor.time_of(sample)):
             found[window.trial_id] = sensor.path(window.start, window.stop)
-        _take(bag, sensor, sample, camera)
+        _take(bag, sensor, sample, camera, noted)
     for window in schedule.rest():
         found[window.trial_id] = sensor.path(window.start, window.stop)
+    for line in noted.values():
+        bag.note(line)
     return found
 
 
-def _take(bag: Bag, sensor: Source, sample: Sample, camera: Camera | None) -> None:
+def _take(
+    bag: Bag, sensor: Source, sample: Sample, camera: Camera | None, noted: dict[str, str]
+) -> None:
+    """Take a sample; ``noted`` keeps one line of each kind about those that cannot be used."""
     if camera is None and isinstance(sample, ImageSample) and sample.info is None:
         bag.note("images without camera_info are not used: give a calibration file")
     try:
         sensor.take(sample)
     except InvalidValue as exc:
         what = "an image" if isinstance(sample, ImageSample) else "a sample"
-        bag.note(f"{what} cannot be used: {exc}")
+        noted.setdefault(exc.refusal.brief, f"{what} cannot be used: {exc}")
 
 
 class _Schedule:
