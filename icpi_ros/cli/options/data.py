@@ -123,7 +123,7 @@ def _add_import(make: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--calibration", type=Path, metavar="FILE", help="camera, for bags without paths"
     )
-    add_poses(make)
+    _add_poses(make)
     make.add_argument(
         "--one-physics",
         action="store_true",
@@ -154,7 +154,7 @@ def _add_import(make: argparse.ArgumentParser) -> None:
     make.set_defaults(run="dataset:import_dataset")
 
 
-def add_poses(parser: argparse.ArgumentParser) -> None:
+def _add_poses(parser: argparse.ArgumentParser) -> None:
     """Add unit, frame and clock of the poses in bags."""
     for name in POSE_SETTINGS:
         add_setting(parser, name, "default: as recorded")
@@ -181,7 +181,7 @@ def replay(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="camera; default: the scene's with the bag's camera_info",
     )
-    add_poses(parser)
+    _add_poses(parser)
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     add_setting(
         parser, "seed", "default: the one below 10000 that gives the first attempt of each run"
