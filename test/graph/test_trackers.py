@@ -1,5 +1,6 @@
 """Trackers of real labs: node and evaluation of bags judge them alike, and a run says why."""
 
+import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -22,12 +23,15 @@ from icpi_ros.bags.formats.definitions import definition
 from icpi_ros.bags.formats.mcap_writer import McapWriter
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import read_trials
+from icpi_ros.core.errors import ObservationMissing
 from icpi_ros.core.types import SECOND, TrialStatus
 from icpi_ros.evaluate.reperception import perceive
 from icpi_ros.perception.poses.settings import PoseSettings
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import OBJECT_POSE
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
+from icpi_ros.ros.improver.motion_client import Deadlines, MotionClient
+from icpi_ros.ros.nodes.perception import ClosedWindow, Perception
 from icpi_ros.ros.perception import sources
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.settings.poses import POSE_SETTINGS
@@ -258,6 +262,20 @@ def test_a_topic_of_another_type_is_named_with_the_source_that_takes_it():
     trouble, _ = feed.trouble()
     assert "/object_pose is geometry_msgs/msg/TransformStamped, expected" in trouble
     assert "start with source:=tracked_transform, and remap object_transform to it" in trouble
+
+
+def test_a_window_in_which_nothing_was_seen_has_a_path_without_samples_and_the_reason():
+    _, feed = live(KINDS["fine"], [(ns, pose(ns, ZERO, turn=(0.0,) * 4)) for ns in STAMPS])
+    node, sent = Perception.__new__(Perception), []  # without a graph
+    node._feed, node._at_rest = feed, False
+    node._path_out = SimpleNamespace(publish=sent.append)
+    node.get_logger = lambda: SimpleNamespace(error=lambda text: None)
+    node._send(ClosedWindow("run/0-a", START, START + LENGTH, 0.0))
+    client = MotionClient.__new__(MotionClient)
+    client._paths, client._deadlines, client._cancelled = sent, Deadlines(), threading.Event()
+    why = "^the object was not seen: position and orientation are all zero: the tracker lost"
+    with pytest.raises(ObservationMissing, match=why):
+        client._path("run/0-a")
 
 
 class Relay:

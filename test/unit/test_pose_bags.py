@@ -1,6 +1,7 @@
 """Trackers' poses in bags: `icpi replay` takes unit, frame and clock, or names what to give."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from test_pose_places import TABLE, transform
 
 from icpi_ros.bags.parameters import recorded_setup
 from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.trials import read_trials
 from icpi_ros.evaluate.evaluation import evaluate
 from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.perception.poses.settings import PoseSettings
@@ -146,6 +148,28 @@ def test_a_simulation_has_a_clock_of_its_own(tmp_path, run):
     shifted = [(topic, kind, ns + late, msg) for topic, kind, ns, msg in told]
     seen, _ = differences(write(tmp_path / "bag", shifted))
     assert max(d.most for d in seen.values()) < 1e-9
+
+
+@pytest.mark.parametrize("command", ["replay", "report"])
+def test_a_path_without_samples_is_read_with_its_reason(tmp_path, run, capsys, command):
+    why = "the object was not seen: position and orientation are all zero: the tracker lost it"
+    found = []
+    for topic, kind, ns, msg in messages(run):
+        last = getattr(msg, "trial_id", "").startswith(f"{run.run_id}/1-")
+        if topic == "/object_trajectory" and last:
+            nothing = {"times": np.empty(0), "positions": [], "coverage": 0.0, "reason": why}
+            msg = replace(msg, good=False, longest_gap=np.nan, rate=np.nan, **nothing)
+        if topic == "/trials" and msg.trial == 1:
+            msg = replace(msg, status="unobserved", note=why, error=np.empty(0), cost=np.nan)
+        found.append((topic, kind, ns, msg))
+    bag = write(tmp_path / "bag", found)
+    (path,) = [t.path for t in read_trials(Bag(bag)) if t.number == 1]
+    assert (path.good, path.reason, len(path.trajectory.times)) == (False, why, 0)
+    words = ["--improver", "random", "--pairs", "0"] if command == "replay" else []
+    page = tmp_path / "page.html"
+    code, _, error = icpi(capsys, command, bag, *words, "--html", page)
+    assert (code, error) == (0, "")
+    assert page.exists()
 
 
 def test_the_options_of_the_command_line(tmp_path, run, capsys):
