@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import stamp_of
 from icpi_ros.bags.topics import JOINTS, TYPES
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.types import SECOND
+from icpi_ros.core.types import SECOND, Array, Indices
 from icpi_ros.motion.demonstration.recording import JointRecording, arm_prefix, recording_of
 from icpi_ros.robots.base import Arm
+
+MAX_OVERTAKING = SECOND
+"""Time by which the stamp of a state may lie before that of an earlier one [ns]."""
 
 
 def recorded_joints(path: Path, arm: Arm, topic: str = "") -> JointRecording:
@@ -48,8 +52,23 @@ def recorded_joints(path: Path, arm: Arm, topic: str = "") -> JointRecording:
         raise UsageError(
             f"bag {path}: no joint states of arm {arm.name} on {topic}: its joints are {there}{why}"
         )
-    times = (np.array(stamps, dtype=np.int64) - stamps[0]) / SECOND
-    return recording_of(arm.joints, times, np.array(rows), arm, f"bag {path}, {topic}")
+    source = f"bag {path}, {topic}"
+    told, q, remarks = _in_order(np.array(stamps, dtype=np.int64), np.array(rows), source)
+    found = recording_of(arm.joints, (told - told[0]) / SECOND, q, arm, source)
+    return replace(found, remarks=(*found.remarks, *remarks))
+
+
+def _in_order(stamps: Indices, rows: Array, source: str) -> tuple[Indices, Array, tuple[str, ...]]:
+    """Return states by their stamps [ns], and a line where a transport changed their order.
+
+    A stamp that goes back further is that of a clock that began anew, which stays as it is.
+    """
+    back = np.maximum.accumulate(stamps) - stamps
+    if not 0 < back.max() < MAX_OVERTAKING:
+        return stamps, rows, ()
+    order = np.argsort(stamps, kind="stable")
+    remark = f"{source}: {np.count_nonzero(back)} states came late: sorted by stamp"
+    return stamps[order], rows[order], (remark,)
 
 
 def _topic(bag: Bag, asked: str) -> str:

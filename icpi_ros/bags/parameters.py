@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import PARAMETERS
-from icpi_ros.core.errors import IcpiError
+from icpi_ros.core.errors import IcpiError, InvalidValue
 from icpi_ros.learn.dataset.execution import UNKNOWN, Backend, Execution
+from icpi_ros.perception.poses.settings import PoseSettings
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.tasks.base import Task
 
-NODE = "policy_improver"
+NODE, SEES = "policy_improver", "perception"
+"""Node that proposed, and node that saw the object."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class RecordedSetup:
         backend: what executed the trials.
         mix: examples of another arm were meant.
         source: of object positions; "" = not recorded.
+        poses: unit, frame and clock of the tracker's poses, as perception took them.
     """
 
     max_step: float = 1.0
@@ -44,6 +47,7 @@ class RecordedSetup:
     backend: Backend = Backend.UNKNOWN
     mix: bool = False
     source: str = ""
+    poses: PoseSettings = field(default_factory=PoseSettings)
 
     def way(self, task: Task) -> Execution:
         """Return how trials of ``task`` were executed, as far as it is recorded.
@@ -75,11 +79,14 @@ def _arm_name(recorded: str | None, task: Task) -> str:
 
 def recorded_setup(bag: Bag) -> RecordedSetup:
     """Return the last settings in the bag; a message that is not a snapshot of them is noted."""
-    found = RecordedSetup()
+    found, poses = RecordedSetup(), PoseSettings()
     for message in bag.messages((PARAMETERS,)):
         try:
             content = json.loads(message.content.data)
-            if content["node"].rpartition("/")[2] == NODE:
+            node = content["node"].rpartition("/")[2]
+            if node == SEES:
+                poses = PoseSettings.of(content["parameters"])
+            if node == NODE:
                 values = content["parameters"]
                 step = float(values.get("max_step", 1.0))
                 arm = values.get("arm")
@@ -93,6 +100,6 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
                     values.get("mix") is True,
                     str(values.get("source", "")),
                 )
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except (InvalidValue, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             bag.note(f"{PARAMETERS}: a message that is not a snapshot of parameters is skipped")
-    return found
+    return replace(found, poses=poses)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,29 @@ import numpy as np
 
 from icpi_ros.bags.formats.raw import RawMessage
 from icpi_ros.bags.reader import Bag
-from icpi_ros.bags.topics import COMPRESSED, IMAGE, INFO, POSE, TYPES
-from icpi_ros.bags.trial_message import MAX_VALUE
-from icpi_ros.bags.trials import RecordedTrial
+from icpi_ros.bags.topics import CLOCK, COMPRESSED, IMAGE, INFO, POSE, TYPES
+from icpi_ros.bags.trials import RecordedTrial, WindowState
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
 from icpi_ros.perception.imaging.encodings import frame_of
 from icpi_ros.perception.imaging.images import Frame
+from icpi_ros.perception.poses.frames import BASE
 from icpi_ros.perception.sources import SOURCES, ImageSample, PoseSample, Sample, Source
 
 _HEAD = struct.Struct("<iII")
+MAX_POSE = 1e6
+"""Coordinates of a pose beyond are those of a damaged message; millimetres are not."""
+MAX_FRAME_ID = 1000
+"""Longest frame id [B]."""
+FRAMES = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
+"""Types of messages about frames."""
+FIXED = "tf_static"
+"""Name of the topic of frames that never move."""
+MAX_FIXED = 1000
+"""Messages about such frames that are read."""
+LOG_CLOCK = 5 * SECOND
+"""Largest time from the end of a trial window to its message in a bag whose times of recording are
+those of the windows' clock [ns]."""
 
 
 def stream_samples(
@@ -40,12 +54,10 @@ def stream_samples(
     """
     wanted = None if windows is None else _Spans(windows, round(margin * SECOND))
     kind = require_source(bag, source)
-    if kind.topic == POSE:
-        yield from _poses(bag, wanted)
-    elif kind.topic == IMAGE:
+    if kind.topic == IMAGE:
         yield from _images(bag, wanted)
     else:
-        yield from _others(bag, kind, wanted)
+        yield from _TopicSamples(bag, kind, wanted, _have_log_clock(bag, windows or ()))
 
 
 def has_source(bag: Bag, source: str) -> bool:
@@ -104,23 +116,6 @@ class _Spans:
         return before > 0 and ns <= int(self._stops[before - 1])
 
 
-def _stamped(bag: Bag, topic: str, wanted: _Spans | None) -> Iterator[tuple[int, RawMessage]]:
-    """Yield the wanted messages of a topic with their stamps [ns]."""
-    for message in bag.raw((topic,)):
-        ns = stamp_of(message)
-        if ns is not None and (wanted is None or wanted.hold(ns)):
-            yield ns, message
-
-
-def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
-    for ns, message in _stamped(bag, bag.topics[POSE], wanted):
-        position = _position(message)
-        if position is None or np.any(np.abs(position) > MAX_VALUE):
-            bag.note(f"{message.channel.topic}: a pose that cannot be read is skipped")
-        else:
-            yield PoseSample(ns, position)
-
-
 def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
     images, info = bag.topics.get(IMAGE) or bag.topics[COMPRESSED], None
     for message in bag.raw([topic for topic in (images, bag.topics.get(INFO)) if topic]):
@@ -140,15 +135,73 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
             yield ImageSample(ns, None, info, str(exc))
 
 
-def _others(bag: Bag, kind: type[Source], wanted: _Spans | None) -> Iterator[Sample]:
-    for _, message in _stamped(bag, bag.topics[kind.topic], wanted):
-        msg = bag.decode(message)
+class _TopicSamples:
+    """Samples of a source out of one topic; those of poses with what /tf told before them."""
+
+    def __init__(self, bag: Bag, kind: type[Source], wanted: _Spans | None, by_log: bool) -> None:
+        self._bag, self._kind, self._wanted = bag, kind, wanted
+        self._topic = bag.topics[kind.topic]
+        self._by_log = by_log
+        self._frames: list[tuple[Any, bool]] = []
+
+    def __iter__(self) -> Iterator[Sample]:
+        about = self._about_frames()
+        for message in self._bag.raw((self._topic, *about)):
+            if message.channel.topic != self._topic:
+                if (msg := self._bag.decode(message)) is not None:
+                    self._frames.append((msg, False))
+                continue
+            ns = stamp_of(message)
+            if ns is None or not (self._holds(ns) or (self._by_log and self._holds(message.ns))):
+                continue
+            sample = self._read(message, ns)
+            if isinstance(sample, PoseSample):
+                received = message.ns if self._by_log else None
+                sample = replace(sample, received=received, frames=tuple(self._frames))
+                self._frames.clear()
+            if sample is not None:
+                yield sample
+
+    def _holds(self, ns: int) -> bool:
+        return self._wanted is None or self._wanted.hold(ns)
+
+    def _about_frames(self) -> list[str]:
+        """Return the topics of moving frames, where poses are in one; fixed frames are read now."""
+        first = next(self._bag.raw((self._topic,)), None)
+        pose = None if first is None else self._read(first, 0)
+        if not isinstance(pose, PoseSample) or pose.frame is None or pose.frame == BASE:
+            return []
+        found = [topic for kind in FRAMES for topic in _of_type(self._bag, kind)]
+        fixed = [topic for topic in found if topic.endswith(FIXED)]
+        for message in islice(self._bag.raw(fixed), MAX_FIXED):
+            if (msg := self._bag.decode(message)) is not None:
+                self._frames.append((msg, True))
+        return [topic for topic in found if topic not in fixed]
+
+    def _read(self, message: RawMessage, ns: int) -> Sample | None:
+        """Return the sample in a message; None = it cannot be read, which is noted."""
+        topic = message.channel.topic
+        if self._kind.topic == POSE:
+            sample = _pose(message, ns)
+            if sample is None:
+                self._bag.note(f"{topic}: a pose that cannot be read is skipped")
+            return sample
+        msg = self._bag.decode(message)
         if msg is None:
-            continue
+            return None
         try:
-            yield kind.read(msg)
+            read: Sample = self._kind.read(msg)
         except InvalidValue as exc:
-            bag.note(f"{message.channel.topic}: a message is skipped: {exc}")
+            self._bag.note(f"{topic}: a message is skipped: {exc}")
+            return None
+        return read
+
+
+def _have_log_clock(bag: Bag, windows: Sequence[RecordedTrial]) -> bool:
+    """Tell whether windows were recorded on their own clock; not in simulation."""
+    ended = [w for w in windows if w.state is WindowState.CLOSED and w.recorded]
+    there = bool(ended) and CLOCK not in bag.topics
+    return there and all(abs(w.recorded - w.stop) <= LOG_CLOCK for w in ended)
 
 
 def stamp_of(message: RawMessage) -> int | None:
@@ -160,19 +213,25 @@ def stamp_of(message: RawMessage) -> int | None:
     return int(sec) * SECOND + int(nanosec)
 
 
-def _position(message: RawMessage) -> Array | None:
-    """Return the position of a serialised PoseStamped, without the price of a full decoder.
+def _pose(message: RawMessage, ns: int) -> PoseSample | None:
+    """Return the sample of a serialised PoseStamped, without the price of a full decoder.
 
     Its layout is fixed: encapsulation, stamp, frame with its length, then doubles on multiples of
-    eight bytes after the encapsulation.
+    eight bytes after the encapsulation.  None: it is cut off or damaged.
     """
     data = message.data
+    if len(data) < 4 + _HEAD.size:
+        return None
     order = "<" if data[1] & 1 else ">"
     (length,) = struct.unpack_from(order + "I", data, 12)
     at = 4 + (12 + length + 7) // 8 * 8
-    if at + 56 > len(data):
+    if at + 56 > len(data) or length > MAX_FRAME_ID:
         return None
-    return np.array(struct.unpack_from(order + "ddd", data, at))
+    numbers = np.array(struct.unpack_from(order + "7d", data, at))
+    if np.any(np.abs(numbers[:3]) > MAX_POSE):
+        return None
+    frame = bytes(data[16 : 16 + length]).rstrip(b"\0").decode("utf-8", "replace")
+    return PoseSample(ns, numbers[:3], frame, numbers[3:])
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ class RecordedTrial:
         state: of the window; None = not known.
         path: what perception published for it; None = nothing.
         trial: what was executed and came of it; None = no trial was recorded for this window.
+        recorded: time of recording of the window's last message [ns]; 0 = not known.
     """
 
     run_id: str
@@ -78,6 +79,7 @@ class RecordedTrial:
     state: WindowState | None = None
     path: RecordedPath | None = None
     trial: Trial | None = None
+    recorded: int = 0
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ def stream_trials(bag: Bag) -> Iterator[RecordedTrial]:
     for message in bag.messages((WINDOW, PATH, TRIALS)):
         try:
             if message.name == WINDOW:
-                yield from assembly.window(message.content)
+                yield from assembly.window(message.content, message.ns)
             elif message.name == PATH:
                 yield from assembly.path(message.content)
             else:
@@ -158,11 +160,11 @@ class _Assembly:
         self._early: dict[str, RecordedPath] = {}
         self._waiting: list[tuple[Trial, int]] = []
 
-    def window(self, msg: Any) -> Iterator[RecordedTrial]:
+    def window(self, msg: Any, ns: int) -> Iterator[RecordedTrial]:
         """Begin or end a window, and end the trials that waited for it."""
         if msg.trial_id not in self._open:
             yield from self._missed(_ns(msg.start))
-        yield from self._window(msg)
+        yield from self._window(msg, ns)
         yield from self._released()
 
     def _missed(self, start: int) -> Iterator[RecordedTrial]:
@@ -201,14 +203,16 @@ class _Assembly:
         since = dropwhile(lambda window: window is not windows[-1], self._open.values())
         return any(window.path is not None for window in since)
 
-    def _window(self, msg: Any) -> Iterator[RecordedTrial]:
+    def _window(self, msg: Any, ns: int) -> Iterator[RecordedTrial]:
         known = self._open.get(msg.trial_id)
         start, stop = _ns(msg.start), _ns(msg.stop)
         state = WINDOW_STATES.get(int(msg.state))
         if state is None or (stop and stop < start):
             raise ValueError(f"window of trial {msg.trial_id!r}: state {msg.state}")
         if known is not None and known.state is WindowState.OPEN is not state:
-            self._open[msg.trial_id] = replace(known, start=start, stop=stop, state=state)
+            self._open[msg.trial_id] = replace(
+                known, start=start, stop=stop, state=state, recorded=ns
+            )
             return
         if known is not None and (known.start, known.stop, known.state) == (start, stop, state):
             return  # received twice
@@ -225,6 +229,7 @@ class _Assembly:
             stop,
             state,
             path=self._early.pop(msg.trial_id, None),
+            recorded=ns,
         )
         if len(self._open) > MAX_OPEN_WINDOWS:
             oldest = next(iter(self._open.values()))

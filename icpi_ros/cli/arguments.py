@@ -101,12 +101,15 @@ def add_setting(
         default: of the option; None = the command says what it means.
     """
     setting = find(name)
-    kind, value = ros_name if name == "namespace" else type(setting.default), name.upper()
+    kind: Any = ros_name if name == "namespace" else type(setting.default)
+    value = name.upper()
     if kind is int:
         kind, value = whole(int(setting.lower), int(setting.upper)), "N"
     elif kind is float:
         read = length if setting.unit == "m" else number
         kind, value = read(setting.lower, setting.upper), setting.unit.upper() or "X"
+    elif kind is list:
+        kind, value = quantities, "X,Y,.."
     parser.add_argument(
         f"--{name.replace('_', '-')}",
         type=kind,

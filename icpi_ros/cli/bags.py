@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import read_mapping
 from icpi_ros.core.errors import UsageError
+from icpi_ros.perception.poses.settings import PoseSettings
+from icpi_ros.settings.poses import POSE_SETTINGS
 
 
 def open_bag(path: Path, topics: Path | None) -> Bag:
@@ -28,3 +32,15 @@ def refuse_inside(bag: Path, outputs: list[Path]) -> None:
     for path in outputs:
         if whole_bag in (path.absolute().resolve(), path.absolute().resolve().parent):
             raise UsageError(f"{path} would be written into the bag: name a file elsewhere")
+
+
+def given_poses(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of a tracker's poses that are given.
+
+    Raises:
+        UsageError: one is not allowed.
+    """
+    values = {name: getattr(args, name) for name in POSE_SETTINGS}
+    given = {name: value for name, value in values.items() if value is not None}
+    PoseSettings.of(given)
+    return given

@@ -8,8 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.cli.arguments import checked_output, checked_picture, chosen_arm, opened_store
-from icpi_ros.cli.bags import open_bag, refuse_inside
+from icpi_ros.cli.arguments import (
+    checked_output,
+    checked_picture,
+    chosen_arm,
+    opened_store,
+)
+from icpi_ros.cli.bags import given_poses, open_bag, refuse_inside
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import DatasetError, Kind, UsageError, invalid
 from icpi_ros.core.space import ParameterSpace
@@ -209,6 +214,6 @@ def _import_bags(args: argparse.Namespace, task: Task) -> ImportedDataset:
         args.examples,
         args.seed,
         args.one_physics,
-        EvaluationRequest(camera=camera),
+        EvaluationRequest(camera=camera, poses=given_poses(args)),
         args.mix,
     )

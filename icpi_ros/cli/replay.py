@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from icpi_ros.cli.arguments import check_source, checked_output, model_options
-from icpi_ros.cli.bags import open_bag, refuse_inside
+from icpi_ros.cli.bags import given_poses, open_bag, refuse_inside
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.evaluate.evaluation import as_json, evaluate
@@ -70,5 +70,6 @@ def make_request(args: argparse.Namespace) -> EvaluationRequest:
         pairs=PAIRS if args.pairs is None else args.pairs,
         workers=Workers(args.workers or 1, args.dask),
         arm=find_arm(args.arm) if args.arm else None,
+        poses=given_poses(args),
         mix=args.mix,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from icpi_ros import __version__
-from icpi_ros.bags.parameters import recorded_setup
+from icpi_ros.bags.parameters import RecordedSetup, recorded_setup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import RecordedTrial, read_trials
 from icpi_ros.core.errors import DatasetError, UsageError
@@ -106,7 +106,7 @@ def _parts(bag: Bag, task: Task, request: EvaluationRequest, left_out: list[str]
             setup.way(task),
         )
         for run in grouped.runs
-        if (executed := executed_of(run, _seen(bag, run, trials, request, setup.source)))
+        if (executed := executed_of(run, _seen(bag, run, trials, request, setup)))
     ]
 
 
@@ -115,12 +115,12 @@ def _seen(
     run: RecordedRun,
     trials: Sequence[RecordedTrial],
     request: EvaluationRequest,
-    source: str,
+    setup: RecordedSetup,
 ) -> dict[int, SeenPath]:
     """Do perception again for the trials that have no recorded path; empty = all have one."""
     if all(trial.path is not None for trial in run.done):
         return {}
-    _, seen = see_runs(bag, [run], trials, request, source)
+    _, seen = see_runs(bag, [run], trials, request, setup)
     return {t.number: seen[t.trial_id] for t in run.trials if t.trial_id in seen}
 
 

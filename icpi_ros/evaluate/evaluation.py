@@ -91,7 +91,7 @@ def evaluate(bag: Bag, request: EvaluationRequest) -> Evaluation:
         setup = replace(setup, arm=argument_of(request.arm))
     runs = [settled(run, request.seed, setup) for run in grouped.runs]
     clock.lap("read")
-    source, seen = see_runs(bag, runs, trials, request, setup.source)
+    source, seen = see_runs(bag, runs, trials, request, setup)
     clock.lap("perceive")
     found = evaluate_runs(runs, seen, request)
     clock.lap("propose")

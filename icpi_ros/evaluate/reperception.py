@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from icpi_ros.bags.parameters import RecordedSetup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import has_source, require_source, stream_samples
 from icpi_ros.bags.trials import RecordedTrial, WindowState
@@ -21,7 +22,16 @@ from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.dataset.execution import UNKNOWN
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.image_tracker import SMOOTHING_MARGIN
-from icpi_ros.perception.sources import MAX_WINDOW, SOURCES, ImageSample, Sample, SeenPath, Source
+from icpi_ros.perception.poses.settings import PoseSettings
+from icpi_ros.perception.sources import (
+    MAX_WINDOW,
+    SOURCES,
+    ImageSample,
+    PoseSource,
+    Sample,
+    SeenPath,
+    Source,
+)
 from icpi_ros.settings.table import CAMERA, POSES
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
@@ -41,7 +51,7 @@ def see_runs(
     runs: Sequence[RecordedRun],
     trials: Sequence[RecordedTrial],
     request: EvaluationRequest,
-    recorded: str = "",
+    setup: RecordedSetup | None = None,
 ) -> tuple[str | None, dict[str, SeenPath]]:
     """Do perception again, one pass per task; return its source, and what is seen by trial id.
 
@@ -50,12 +60,14 @@ def see_runs(
         runs: whose trials are looked at.
         trials: of the bag.
         request: what was asked for.
-        recorded: source of the recorded graph; "" = not recorded.
+        setup: of the recorded graph, as far as it is known.
 
     Raises:
         UsageError: the request's source is not in the bag.
     """
-    source = request.source or choose_source(bag, trials, recorded)
+    setup = setup or RecordedSetup()
+    source = request.source or choose_source(bag, trials, setup.source)
+    poses = setup.poses.with_given(request.poses)
     if source is None:
         bag.note("perception is not done again: the bag has neither poses nor images")
         return None, {}
@@ -66,7 +78,7 @@ def see_runs(
         names = {run_id for run_id, its in wanted.items() if its.name == task.name}
         mine = [trial for trial in trials if trial.run_id in names]
         try:
-            seen |= perceive(bag, source, task, mine, request.camera)
+            seen |= perceive(bag, source, task, mine, request.camera, poses)
         except UsageError as exc:
             bag.note(f"perception of task {task.name} is not done again: {exc}")
     return source, seen
@@ -117,7 +129,12 @@ def choose_source(bag: Bag, trials: Sequence[RecordedTrial], recorded: str = "")
 
 
 def perceive(
-    bag: Bag, source: str, task: Task, trials: Sequence[RecordedTrial], camera: Camera | None = None
+    bag: Bag,
+    source: str,
+    task: Task,
+    trials: Sequence[RecordedTrial],
+    camera: Camera | None = None,
+    poses: PoseSettings | None = None,
 ) -> dict[str, SeenPath]:
     """Return the paths that perception sees now, by ``trial_id``.
 
@@ -129,6 +146,7 @@ def perceive(
         task: of the trials.
         trials: in the order of recording.
         camera: calibrated; None = that of the task's scene with the bag's camera_info.
+        poses: unit, frame and clock of a tracker's poses; None = ours.
 
     Raises:
         UsageError: the bag lacks the source's topic, or the task has no camera target.
@@ -141,25 +159,33 @@ def perceive(
         else:
             bag.note(f"trial {trial.trial_id}: its window is empty or longer than {MAX_WINDOW:g} s")
     sensor = SOURCES.get(source)(task, MAX_WINDOW, camera or partial(scene_camera, task))
+    if isinstance(sensor, PoseSource):
+        sensor.understand(poses or PoseSettings())
     schedule = _Schedule(usable)
     found: dict[str, SeenPath] = {}
+    noted: dict[str, str] = {}
     for sample in stream_samples(bag, source, usable, sensor.lead):
-        for window in schedule.due(sample.ns):
+        for window in schedule.due(sensor.time_of(sample)):
             found[window.trial_id] = sensor.path(window.start, window.stop)
-        _take(bag, sensor, sample, camera)
+        _take(bag, sensor, sample, camera, noted)
     for window in schedule.rest():
         found[window.trial_id] = sensor.path(window.start, window.stop)
+    for line in noted.values():
+        bag.note(line)
     return found
 
 
-def _take(bag: Bag, sensor: Source, sample: Sample, camera: Camera | None) -> None:
+def _take(
+    bag: Bag, sensor: Source, sample: Sample, camera: Camera | None, noted: dict[str, str]
+) -> None:
+    """Take a sample; ``noted`` keeps one line of each kind about those that cannot be used."""
     if camera is None and isinstance(sample, ImageSample) and sample.info is None:
         bag.note("images without camera_info are not used: give a calibration file")
     try:
         sensor.take(sample)
     except InvalidValue as exc:
         what = "an image" if isinstance(sample, ImageSample) else "a sample"
-        bag.note(f"{what} cannot be used: {exc}")
+        noted.setdefault(exc.refusal.brief, f"{what} cannot be used: {exc}")
 
 
 class _Schedule:

@@ -31,6 +31,7 @@ class EvaluationRequest:
             compared (at least two); see :mod:`icpi_ros.evaluate.proposals`.
         workers: who asks the improvers.
         arm: whose limits bound the proposals; None = that of the recording.
+        poses: settings of a tracker's poses by name; what is missing is as in the recording.
         mix: another arm than that of the recording, or examples of another, are meant.
     """
 
@@ -46,4 +47,5 @@ class EvaluationRequest:
     pairs: int = PAIRS
     workers: Workers = field(default_factory=Workers)
     arm: Arm | None = None
+    poses: Mapping[str, Any] = field(default_factory=dict)
     mix: bool = False

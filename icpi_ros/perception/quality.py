@@ -7,6 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.tasks.camera_target import Agility
+
+BRIDGE = 0.06
+"""Longest time between two measurements between which the object counts as seen [s]."""
+BRIDGED_PERIODS = 1.1
+"""The same of poses, in periods of the slowest tracker; a little jitter is in it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,13 @@ class QualitySettings:
     max_end_gap: float = 0.1
     max_residual: float = 0.004
     min_rate: float = 15.0
+
+    @classmethod
+    def of(cls, agility: Agility | None) -> QualitySettings:
+        """Return the limits for an object that moves like that; None = like a puck or ball."""
+        if agility is None:
+            return cls()
+        return cls(max_gap=agility.max_gap, max_residual=agility.max_residual)
 
 
 @dataclass(frozen=True)
@@ -70,10 +83,52 @@ def judge(
     longest, end = _gaps(trajectory)
     coverage = trajectory.coverage
     checks = (
+        *_gap_checks(coverage, f"seen in {coverage:.0%} of the samples", longest, end, limits),
+        (
+            residual <= limits.max_residual,
+            f"residual {1e3 * residual:.1f} mm, at most {1e3 * limits.max_residual:g} mm allowed",
+        ),
+        _rate_check(rate, "measured frames", limits),
+    )
+    return Quality(coverage, longest, residual, rate, _first_broken(checks))
+
+
+def judge_pose(
+    trajectory: ObjectTrajectory, rate: float, settings: QualitySettings | None = None
+) -> Quality:
+    """Return the quality of a path that a tracking system measured.
+
+    The limits are those of paths from a camera, but for the residual: nothing is smoothed.
+    Between two poses near in time the object counts as seen, though the samples of a slow
+    tracker's path stay missing.
+
+    Args:
+        trajectory: missing samples are NaN.
+        rate: of its poses, gaps left out [Hz].
+        settings: limits.
+    """
+    limits = settings or QualitySettings()
+    longest, end = _gaps(trajectory)
+    seen = _bridged(trajectory, max(BRIDGE, BRIDGED_PERIODS / limits.min_rate))
+    checks = (
+        _rate_check(rate, "poses", limits),
+        *_gap_checks(seen, f"seen in {seen:.0%} of the window", longest, end, limits),
+    )
+    return Quality(trajectory.coverage, longest, float("nan"), rate, _first_broken(checks))
+
+
+Check = tuple[bool, str]
+"""Whether a limit is kept, and the words for where it is not."""
+
+
+def _gap_checks(
+    coverage: float, seen: str, longest: float, end: float, limits: QualitySettings
+) -> tuple[Check, ...]:
+    return (
         (coverage > 0.0, "the object was never seen"),
         (
             coverage >= limits.min_coverage,
-            f"seen in {coverage:.0%} of the samples, at least {limits.min_coverage:.0%} needed",
+            f"{seen}, at least {limits.min_coverage:.0%} needed",
         ),
         (
             longest <= limits.max_gap,
@@ -83,24 +138,26 @@ def judge(
             end <= limits.max_end_gap,
             f"not seen in the last {end:.2f} s, at most {limits.max_end_gap:g} s allowed",
         ),
-        (
-            residual <= limits.max_residual,
-            f"residual {1e3 * residual:.1f} mm, at most {1e3 * limits.max_residual:g} mm allowed",
-        ),
-        (
-            rate >= limits.min_rate,
-            f"{rate:.1f} measured frames per second, at least {limits.min_rate:g} needed",
-        ),
     )
-    reason = next((text for passed, text in checks if not passed), None)
-    return Quality(coverage, longest, residual, rate, reason)
 
 
-def judge_pose(trajectory: ObjectTrajectory) -> Quality:
-    """Return the quality of a path that a tracking system measured: its task judges the rest."""
-    longest, _ = _gaps(trajectory)
-    nan = float("nan")
-    return Quality(trajectory.coverage, longest, nan, nan, None)
+def _rate_check(rate: float, what: str, limits: QualitySettings) -> Check:
+    text = f"{rate:.1f} {what} per second, at least {limits.min_rate:g} needed"
+    return rate >= limits.min_rate, text
+
+
+def _first_broken(checks: tuple[Check, ...]) -> str | None:
+    return next((text for passed, text in checks if not passed), None)
+
+
+def _bridged(trajectory: ObjectTrajectory, bridge: float) -> float:
+    """Return the share of a path's time that lies between poses at most ``bridge`` [s] apart."""
+    times = trajectory.times
+    seen = times[np.isfinite(trajectory.positions).all(axis=1)]
+    if len(times) < 2 or len(seen) < 2:
+        return trajectory.coverage
+    steps = np.diff(seen)
+    return float(steps[steps <= bridge].sum() / (times[-1] - times[0]))
 
 
 def _gaps(trajectory: ObjectTrajectory) -> tuple[float, float]:

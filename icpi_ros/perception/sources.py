@@ -7,19 +7,27 @@ is one file with a subclass of :class:`Source`: a plug-in, or a line in :data:`S
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from icpi_ros.core.registry import Registry
-from icpi_ros.core.types import SECOND, Array, Indices, ObjectTrajectory
-from icpi_ros.motion.rest import RestDetector, RestRule
-from icpi_ros.perception.quality import Quality, judge_pose
+from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
+from icpi_ros.motion.rest import RestDetector
+from icpi_ros.perception.poses.history import MAX_SAMPLES, ObjectHistory
+from icpi_ros.perception.poses.losses import Loss, LossLog, tracking_loss
+from icpi_ros.perception.poses.placing import DOUBTED, NotPlaced, Placing
+from icpi_ros.perception.poses.repeats import BELIEVED, MAX_REPEAT, RepeatWatch
+from icpi_ros.perception.poses.sample import PoseSample as PoseSample
+from icpi_ros.perception.poses.sample import read_pose
+from icpi_ros.perception.poses.sample import stamp_ns as stamp_ns
+from icpi_ros.perception.poses.scene_size import far_of
+from icpi_ros.perception.poses.settings import PoseSettings
+from icpi_ros.perception.quality import Quality, QualitySettings, judge_pose
+from icpi_ros.settings.poses import POSE_LOST
 from icpi_ros.settings.table import CAMERA, POSES
 from icpi_ros.tasks.base import Task
 
@@ -29,12 +37,10 @@ if TYPE_CHECKING:  # OpenCV, which poses can do without
 
 HISTORY = 60.0
 """Default length of the past that is kept [s]."""
-GRID_TOLERANCE = 0.6
-"""Largest distance of a sample from its grid time [periods]."""
 MAX_WINDOW = 600.0
 """Longest past that is kept, and so the longest window [s]."""
-MAX_SAMPLES = 100_000
-"""Bound on memory, whatever the rate of the source."""
+MAX_COPIES = 5
+"""Copies of a message that are the transport's; more are stamps that stand still."""
 LIVE_POSES = "object_pose"
 """Topic of tracked poses."""
 LIVE_IMAGES = "camera/image_raw"
@@ -42,14 +48,6 @@ LIVE_IMAGES = "camera/image_raw"
 
 CameraOf = Callable[[Any], "Camera"]
 """Camera that belongs to a ``CameraInfo`` message; raises InvalidValue if it is not one."""
-
-
-@dataclass(frozen=True)
-class PoseSample:
-    """A tracked position: stamp of the measurement [ns], ``(3,)`` [m] in frame ``base``."""
-
-    ns: int
-    position: Array
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,21 @@ class Source(ABC):
     def path(self, start: int, stop: int) -> SeenPath:
         """Return the path between two stamps [ns]."""
 
+    @property
+    def unseen(self) -> str | None:
+        """Reason why the last sample gave no position, in words; None = it did, or not known."""
+        return None
+
+    def time_of(self, sample: Any) -> int:
+        """Return the time of a sample that counts [ns]."""
+        return int(sample.ns)
+
 
 class PoseSource(Source):
-    """Source of poses from motion capture or simulation, taken as they are."""
+    """Source of poses from motion capture or simulation.
+
+    What is no measurement (the object lost, another frame, unit or clock) is a gap with a reason.
+    """
 
     topic = LIVE_POSES
     message_type = "geometry_msgs/msg/PoseStamped"
@@ -165,113 +175,148 @@ class PoseSource(Source):
         """See :class:`Source`."""
         self._history = ObjectHistory(task.rest, history)
         self._rest = RestDetector(task.rest)
+        agility = task.camera_target.agility if task.camera_target else None
+        self._limits = QualitySettings.of(agility)
+        self._placing = Placing(far_of(task))
+        self._repeats, self._lost = RepeatWatch(), LossLog(MAX_SAMPLES)
+        self._last: tuple[int, bytes] | None = None
+        self._copies = 0
+        self._unseen: str | None = None
+
+    @property
+    def placing(self) -> Placing:
+        """The way from the tracker's frame, unit and clock to ours, with its settings."""
+        return self._placing
+
+    def understand(self, settings: PoseSettings) -> None:
+        """Take poses as ``settings`` tell, from the next one on."""
+        self._placing.settings = settings
 
     @staticmethod
     def read(msg: Any) -> PoseSample:
         """See :class:`Source`."""
-        place = msg.pose.position
-        return PoseSample(stamp_ns(msg), np.array([place.x, place.y, place.z]))
+        return read_pose(msg)
+
+    def time_of(self, sample: PoseSample) -> int:
+        """See :class:`Source`."""
+        return self._placing.time_of(sample.ns, sample.received)
+
+    @property
+    def unseen(self) -> str | None:
+        """See :class:`Source`."""
+        return self._unseen
 
     def take(self, sample: PoseSample, now_ns: int | None = None) -> Measurement | None:
         """See :class:`Source`."""
-        ns, position = sample.ns, sample.position
-        if not (np.isfinite(position).all() and self._history.add(ns, position)):
-            return None
-        return Measurement(ns, position, self._rest.update(ns / SECOND, position))
+        if sample.received is None and now_ns is not None:
+            sample = replace(sample, received=now_ns)
+        for msg, fixed in sample.frames:
+            self._placing.tree.learn(msg, fixed)
+        ns, bits = self.time_of(sample), _bits(sample)
+        try:
+            self._placing.check_clock(sample.ns, sample.received)
+            if not self._is_news(ns, bits, sample.received):
+                return None
+            self._last = (ns, bits)
+            loss = tracking_loss(sample.position, sample.orientation, self._variance(sample))
+            if loss is not None:
+                return self._lose(ns, loss)
+            return self._measured(ns, bits, self._placing.place(sample.position, sample.frame, ns))
+        except NotPlaced as exc:
+            if exc.loss is Loss.UNIT:  # near its origin millimetres read like metres
+                self._drop(ns - round(DOUBTED * SECOND), exc.loss, str(exc))
+            self._lose(ns, exc.loss, str(exc))
+            raise
+
+    def _is_news(self, ns: int, bits: bytes, received: int | None) -> bool:
+        """Tell whether a pose is newer than the last one; what is not is a gap, but for copies."""
+        if self._last is None or ns > self._last[0]:
+            self._copies = 0
+            return True
+        if self._last[0] - ns >= SECOND:
+            self._restart()
+            return True
+        self._copies += (ns, bits) == self._last
+        if ns < self._last[0]:
+            self._lose(received or ns, Loss.ORDER)
+        elif bits != self._last[1] or self._copies > MAX_COPIES:
+            self._lose(received or ns, Loss.STILL)
+        return False
+
+    def _measured(self, ns: int, bits: bytes, position: Array) -> Measurement | None:
+        """Take a position in ``base``; None = it repeats the last one where none can."""
+        repeat = BELIEVED
+        if self._placing.settings.repeated == POSE_LOST:
+            repeat = self._repeats.take(ns, bits, position)
+        if repeat.since is not None:
+            self._drop(repeat.since, Loss.REPEATED)
+        if repeat.lost:
+            return self._lose(ns, Loss.REPEATED)
+        self._history.add(ns, position)
+        self._unseen = None
+        resting = self._rest.update(ns / SECOND, position)
+        return Measurement(ns, position, resting and not repeat.doubtful)
+
+    def _variance(self, sample: PoseSample) -> float | None:
+        """Return the variance of a sample [m^2]."""
+        scale = self._placing.settings.scale
+        return None if sample.variance is None else sample.variance * scale**2
+
+    def _lose(self, ns: int, loss: Loss, text: str = "") -> Measurement | None:
+        """Keep why there is no measurement; return none."""
+        self._unseen = text or loss.value
+        self._lost.add(ns, loss, self._unseen)
+        return None
+
+    def _drop(self, since: int, loss: Loss, text: str = "") -> None:
+        """Take back the measurements after a stamp [ns]."""
+        for ns in self._history.drop_after(since):
+            self._lost.add(ns, loss, text)
+        self._rest.reset()
+
+    def _restart(self) -> None:
+        self._copies = 0
+        self._repeats.reset()
+        self._lost.clear()
 
     @property
     def newest(self) -> int | None:
         """See :class:`Source`."""
-        return self._history.newest
+        return None if self._last is None else self._last[0]
 
     def path(self, start: int, stop: int) -> SeenPath:
         """See :class:`Source`."""
+        why = self._lost.reason(start, stop)
         found = self._history.cut(start, stop)
         if found is None:
-            return SeenPath(None, None, "no pose in the window")
-        return SeenPath(found, judge_pose(found))
+            return SeenPath(None, None, why or "no pose in the window")
+        if self._placing.settings.repeated == POSE_LOST and _stands_still(found):
+            return SeenPath(None, None, SAME_POSE)
+        quality = judge_pose(found, self._history.rate(start, stop), self._limits)
+        if quality.reason and why:
+            quality = replace(quality, reason=f"{quality.reason}: {why}")
+        return SeenPath(found, quality)
 
 
-class ObjectHistory:
-    """Stamped positions of the last ``length`` [s], cut to trial windows.
-
-    A sample that was never received stays missing: nothing is interpolated, nothing invented.
-    """
-
-    def __init__(self, rule: RestRule, length: float) -> None:
-        self._period = round(rule.period * SECOND)
-        self._length = round(length * SECOND)
-        self._samples: deque[tuple[int, Array]] = deque(maxlen=MAX_SAMPLES)
-
-    @property
-    def newest(self) -> int | None:
-        """Stamp of the last sample [ns], None if there is none."""
-        return self._samples[-1][0] if self._samples else None
-
-    def add(self, ns: int, position: Array) -> bool:
-        """Keep a sample (stamp [ns], ``(3,)`` [m]); False if it is not newer than the last one.
-
-        Time that jumps back by more than a second means a restarted clock: history is dropped.
-        """
-        newest = self.newest
-        if newest is not None and ns <= newest:
-            if newest - ns < SECOND:
-                return False
-            self._samples.clear()
-        self._samples.append((ns, position))
-        while ns - self._samples[0][0] > self._length:
-            self._samples.popleft()
-        return True
-
-    def cut(self, start: int, stop: int) -> ObjectTrajectory | None:
-        """Return the samples from ``start`` to ``stop`` [ns] as :func:`on_grid` has them."""
-        first, last = start - self._period, stop + self._period
-        recent = itertools.takewhile(lambda sample: sample[0] >= first, reversed(self._samples))
-        near = [(ns, position) for ns, position in recent if ns <= last][::-1]
-        stamps = np.array([ns for ns, _ in near], dtype=np.int64)
-        positions = np.array([position for _, position in near]).reshape(-1, 3)
-        return on_grid(stamps, positions, start, stop, self._period)
+SAME_POSE = (
+    "all poses of the window are the same bit for bit: the tracker lost the object and sends its "
+    "last pose again, or the motion missed it and the tracker has no noise (then "
+    "repeated_poses:=allowed)"
+)
+"""Reason why a path that does not move is none."""
 
 
-def on_grid(
-    stamps: Indices, positions: Array, start: int, stop: int, period: int
-) -> ObjectTrajectory | None:
-    """Return samples on a grid of sample periods that begins at ``start``.
-
-    Grid times without a sample have NaN positions (REP-117); of several samples the nearest
-    counts, with its own time.
-
-    Args:
-        stamps: ``(n,)`` increasing [ns].
-        positions: ``(n, 3)`` [m].
-        start: of the window [ns].
-        stop: its end [ns].
-        period: of the grid [ns].
-
-    Returns:
-        The path; None if nothing was seen.
-    """
-    count = max(0, stop - start) // period + 1
-    times = np.arange(count, dtype=np.float64) * (period / SECOND)
-    path = np.full((count, 3), np.nan)
-    since = (stamps - start) / period
-    index = np.rint(since).astype(np.int64)
-    distance = np.abs(since - index)
-    usable = (index >= 0) & (index < count) & (distance <= GRID_TOLERANCE)
-    if not usable.any():
-        return None
-    order = np.lexsort((distance[usable], index[usable]))
-    rows = np.flatnonzero(usable)[order]
-    slots, first = np.unique(index[rows], return_index=True)
-    chosen = rows[first]
-    path[slots] = positions[chosen]
-    times[slots] = (stamps[chosen] - start) / SECOND
-    return ObjectTrajectory(times, path)
+def _bits(sample: PoseSample) -> bytes:
+    """Return a pose as bytes, to compare it bit for bit."""
+    turn = b"" if sample.orientation is None else sample.orientation.tobytes()
+    return sample.position.tobytes() + turn
 
 
-def stamp_ns(msg: Any) -> int:
-    """Return the stamp in a message's header [ns]."""
-    return int(msg.header.stamp.sec) * SECOND + int(msg.header.stamp.nanosec)
+def _stands_still(path: ObjectTrajectory) -> bool:
+    """Tell whether all positions of a path that lasts some time are the same."""
+    seen = path.positions[np.isfinite(path.positions).all(axis=1)]
+    lasts = path.times[-1] - path.times[0] >= MAX_REPEAT
+    return bool(lasts and len(seen) > 1 and (seen == seen[0]).all())
 
 
 SOURCES: Registry[type[Source]] = Registry(
@@ -279,6 +324,10 @@ SOURCES: Registry[type[Source]] = Registry(
     {
         CAMERA: "icpi_ros.perception.image_source:ImageSource",
         POSES: "icpi_ros.perception.sources:PoseSource",
+        "tracked_transform": "icpi_ros.perception.poses.kinds:TransformSource",
+        "tracked_covariance": "icpi_ros.perception.poses.kinds:CovarianceSource",
+        "tracked_odometry": "icpi_ros.perception.poses.kinds:OdometrySource",
+        "tracked_point": "icpi_ros.perception.poses.kinds:PointSource",
     },
     lambda item: isinstance(item, type) and issubclass(item, Source),
 )

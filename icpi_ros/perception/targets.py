@@ -95,5 +95,5 @@ def _settings(agility: Agility | None) -> TrackingSettings:
     return TrackingSettings(
         tracker=TrackerSettings(power=agility.power, max_speed=agility.max_speed),
         smoother=SmootherSettings(quiet=agility.quiet, start_speed=agility.start_speed),
-        quality=QualitySettings(max_gap=agility.max_gap, max_residual=agility.max_residual),
+        quality=QualitySettings.of(agility),
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from icpi_ros.core.types import Array
-from icpi_ros.perception.quality import QualitySettings
+from icpi_ros.perception.quality import BRIDGE, QualitySettings
 from icpi_ros.perception.smoother import SmootherSettings
 
 
@@ -173,7 +173,7 @@ class TrackingSettings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     smoother: SmootherSettings = field(default_factory=SmootherSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
-    bridge: float = 0.06
+    bridge: float = BRIDGE
     history: float = 60.0
     max_frames: int = 50_000
     survey: float = 0.25

@@ -7,8 +7,8 @@ from icpi_ros.settings.setting import Setting
 
 LAB_NAMES = (
     Setting(
-        "object_pose_topic", "object_pose", "topic of the object's poses, for example "
-        "/vrpn/puck/pose", graphs=LIVE,
+        "object_pose_topic", "", "topic of the messages of a tracker's source, for example "
+        "/vrpn/puck/pose; empty = the source's own", graphs=LIVE,
     ),
     Setting(
         "image_topic", "camera/image_raw", "topic of the camera's images; raw, or compressed "

@@ -25,6 +25,7 @@ from icpi_ros.settings.nodes import (
     REPLAY,
     VIEWER,
 )
+from icpi_ros.settings.poses import POSE_ARGUMENTS
 from icpi_ros.settings.setting import Setting
 from icpi_ros.settings.simulated_arm import SIMULATED_ARM_SETTINGS
 
@@ -33,6 +34,7 @@ IN_SIM = "(simulation only)"
 
 POSES, CAMERA = "tracked_pose", "camera"
 """Names of the sensor sources that come with the package."""
+
 
 ARGUMENTS = (
     Setting("bag", "", "folder or file of the bag; needed", nodes=(PLAYER,), graphs=REPLAY),
@@ -99,6 +101,7 @@ ARGUMENTS = (
         nodes=(PERCEPTION,), graphs=ALL,
     ),
     *LAB_NAMES,
+    *POSE_ARGUMENTS,
     Setting(
         "approval", True, "a person approves every motion, see icpi approve",
         nodes=(EXECUTOR,), graphs=LIVE, relaxed=False, loosened_by="other",

@@ -173,6 +173,28 @@ def test_stamps_that_stand_still_are_named(heard):
     assert heard.feed.unusable == "the stamps of joint_states stand still at 5.000 s"
 
 
+@pytest.mark.parametrize("velocity", [[], [math.nan] * 6, [0.5] * 6], ids=["none", "NaN", "told"])
+@pytest.mark.parametrize("late", [1, 3, 7])
+def test_a_state_that_was_overtaken_is_no_news(heard, velocity, late):
+    for i in range(20):
+        heard.tell(5.0 + 0.01 * i, position=0.005 * i, velocity=velocity)
+        if i > late:
+            heard.tell(5.0 + 0.01 * (i - late), position=0.005 * (i - late), velocity=velocity)
+            assert heard.feed.state.ns == round((5.0 + 0.01 * i) * NS)
+    np.testing.assert_allclose(heard.feed.state.qd, 0.5, rtol=1e-6)
+    assert heard.feed.doubt == heard.feed.unusable == ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_names_may_change_from_message_to_message(heard, seed):
+    rng = np.random.default_rng(seed)
+    for i in range(10):
+        names = [str(name) for name in rng.permutation([*NAMES, "finger", "rail_joint"])]
+        heard.tell(5.0 + 0.01 * i, names, position=0.005 * i, velocity=[])
+        np.testing.assert_allclose(heard.feed.state.q, ARM.home + 0.005 * i)
+    np.testing.assert_allclose(heard.feed.state.qd, 0.5, rtol=1e-6)
+
+
 def test_nothing_at_all_is_still_called_silence(heard):
     said = arm_watch.trouble(heard.feed, 0.5, 10.0)
     assert said == "no joint state for 10 s: is the arm's driver running?"

@@ -102,7 +102,7 @@ def trial(*places, blind_in=None, rules=ExecutorRules(scene="operator"), approve
         if phase == blind_in:
             scene.seen = replace(scene.seen, ns=0, arrival=0.0)
 
-    ignored = {"window": lambda *_: None, "watch_rest": lambda after: None}
+    ignored = {"window": lambda *_: None, "watch_rest": lambda after: None, "unseen": "a lens cap"}
     scene = SimpleNamespace(is_published=True, can_reset=False, rest=None, seen=None, **ignored)
     controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
     memory, person = RunMemory(), SimpleNamespace(scene_is_back=put)
@@ -133,7 +133,7 @@ def test_a_scene_that_is_never_back_ends_the_trial():
 
 def test_nobody_strikes_blind():
     run, arm, _ = trial(PLACE, blind_in=ExecuteMotion.Feedback.APPROACHING)
-    with pytest.raises(TrialEnded, match="no object state for 0 s") as ended:
+    with pytest.raises(TrialEnded, match="no object state for 0 s: a lens cap") as ended:
         run()
     assert ended.value.code == Code.PERCEPTION_SILENT
     assert arm.moved == ["retreat", "approach"]
@@ -142,7 +142,7 @@ def test_nobody_strikes_blind():
 
 def test_an_object_that_is_lost_after_the_stroke_ends_the_trial():
     run, arm, _ = trial(PLACE, blind_in=ExecuteMotion.Feedback.SETTLING)
-    with pytest.raises(TrialEnded, match="no object state for 0 s") as ended:
+    with pytest.raises(TrialEnded, match="no object state for 0 s: a lens cap") as ended:
         run()
     assert ended.value.code == Code.PERCEPTION_SILENT
     assert arm.moved == ["retreat", "approach", "stroke"]

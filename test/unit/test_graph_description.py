@@ -62,6 +62,10 @@ def test_sensors_are_passed_on_only_where_they_are_not_as_usual():
     [
         ({}, {}),
         ({"object_pose_topic": "/vrpn/puck/pose"}, {"object_pose": "/vrpn/puck/pose"}),
+        (
+            {"object_pose_topic": "/vicon/puck", "source": "tracked_transform"},
+            {"object_transform": "/vicon/puck"},
+        ),
         ({"joint_states_topic": "franka/joint_states"}, {"joint_states": "franka/joint_states"}),
         (
             {"image_topic": "/cam/color/image_raw"},

@@ -3,7 +3,7 @@
 import numpy as np
 
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.perception.sources import ObjectHistory, on_grid
+from icpi_ros.perception.poses.history import ObjectHistory, on_grid
 
 MS = 1_000_000
 PERIOD = 10 * MS

@@ -17,6 +17,7 @@ from icpi_ros.cli.arguments import (
 )
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.units import parse_quantity
+from icpi_ros.settings.poses import POSE_SETTINGS
 
 MAX_EXAMPLES = 1_000_000
 
@@ -122,6 +123,7 @@ def _add_import(make: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--calibration", type=Path, metavar="FILE", help="camera, for bags without paths"
     )
+    _add_poses(make)
     make.add_argument(
         "--one-physics",
         action="store_true",
@@ -152,6 +154,12 @@ def _add_import(make: argparse.ArgumentParser) -> None:
     make.set_defaults(run="dataset:import_dataset")
 
 
+def _add_poses(parser: argparse.ArgumentParser) -> None:
+    """Add unit, frame and clock of the poses in bags."""
+    for name in POSE_SETTINGS:
+        add_setting(parser, name, "default: as recorded")
+
+
 def replay(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi replay` takes."""
     parser.add_argument("bag", type=Path, help="folder of a bag, or a .mcap or .db3 file")
@@ -173,6 +181,7 @@ def replay(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="camera; default: the scene's with the bag's camera_info",
     )
+    _add_poses(parser)
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     add_setting(
         parser, "seed", "default: the one below 10000 that gives the first attempt of each run"

@@ -42,6 +42,9 @@ MAX_REASONS = 16
 NO_REASON = ("", float("-inf"))
 REPEATED = 0.1
 """Steady time for which a stamp may come again before it counts as one that stands still [s]."""
+OVERTAKEN = SECOND // 10
+"""Time by which the stamp of a state may lie before that of one that came first [ns]: transports
+change their order, and what the arm was is no news."""
 COUNT_PERIOD = 0.2
 """Steady time between two counts of the publishers [s]."""
 
@@ -162,6 +165,8 @@ class ArmFeed:
             return
         self._prefix = reading.prefix
         if reading.prefix:  # another arm's, as far as is known
+            return
+        if self.state is not None and 0 < self.state.ns - ns < OVERTAKEN:
             return
         arrival = time.monotonic()
         believed = self._continuity.follows(ns, reading.q, arrival, self.pace)

@@ -26,7 +26,7 @@ from icpi_ros.ros.base import convert, qos, topics
 from icpi_ros.ros.base.spin import IcpiNode
 
 PREFIX = "recorded/"
-AS_THEY_ARE = (topics.CAMERA_INFO, topics.JOINT_STATES, topics.TRIAL_WINDOW)
+AS_THEY_ARE = (topics.CAMERA_INFO, topics.JOINT_STATES, topics.TRIAL_WINDOW, "/tf", "/tf_static")
 """Topics that keep their names, beside those of the sensors."""
 LEFT_OUT = ("/clock", "/diagnostics", "/rosout", topics.STOPPED)
 """Of the present, or about nodes that are not there."""
@@ -94,7 +94,7 @@ class Player:
         if one.name in LEFT_OUT:
             return
         wanted = self._bag.topics.get(one.name)
-        ending = f"/{one.name}"
+        ending = f"/{one.name.lstrip('/')}"
         for channel in self._bag.channels:
             ours = channel.topic == wanted if wanted else channel.topic.endswith(ending)
             if not ours:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -25,7 +25,8 @@ from icpi_msgs.msg import (
 )
 from icpi_ros.perception.sources import SOURCES, Source
 from icpi_ros.ros.base import qos, topics
-from icpi_ros.ros.perception.sources import IMAGE, message_class
+from icpi_ros.ros.perception.sources import FRAMES, IMAGE, message_class
+from icpi_ros.settings.poses import TRACKERS
 from icpi_ros.settings.table import CAMERA, POSES
 
 
@@ -50,6 +51,29 @@ class Recorded:
     instead: Recorded | None = None
 
 
+def _profile(source: type[Source]) -> QoSProfile:
+    return qos.IMAGE_EVERY if source.message_type == IMAGE else qos.SENSOR_EVERY
+
+
+def _installed(name: str, message_type: str, profile: QoSProfile) -> tuple[Recorded, ...]:
+    """Return a topic whose type may not be installed; empty = it is not."""
+    try:
+        return (Recorded(name, message_class(message_type), profile),)
+    except ImportError:
+        return ()
+
+
+def _trackers() -> tuple[Recorded, ...]:
+    """Return the topics of trackers' other messages; few have the type of odometry installed."""
+    return tuple(
+        replace(one, source=name)
+        for name in TRACKERS
+        for one in _installed(
+            SOURCES.get(name).topic, SOURCES.get(name).message_type, qos.SENSOR_EVERY
+        )
+    )
+
+
 COMPRESSED_IMAGE = Recorded(
     topics.CAMERA_COMPRESSED, CompressedImage, qos.IMAGE_EVERY, source=CAMERA
 )
@@ -70,6 +94,9 @@ RECORDED = (
     Recorded("/clock", Clock, qos.SENSOR_EVERY),
     Recorded("/diagnostics", DiagnosticArray, qos.EVENT, text=True),
     Recorded("/rosout", Log, qos.ROSOUT, text=True),
+    *_trackers(),
+    *_installed("/tf", FRAMES, qos.SENSOR_EVERY),
+    *_installed("/tf_static", FRAMES, qos.RECORD),
 )
 MOTIONS = Recorded(topics.CONTROLLER_TRAJECTORY, JointTrajectory, qos.COMMAND)
 
@@ -77,16 +104,14 @@ MOTIONS = Recorded(topics.CONTROLLER_TRAJECTORY, JointTrajectory, qos.COMMAND)
 def recorded() -> tuple[Recorded, ...]:
     """Return the topics that a bag holds: :data:`RECORDED`, and those of all other sources."""
     known, names = {one.source for one in RECORDED}, {one.name for one in RECORDED}
-    others = {SOURCES.get(name): name for name in SOURCES if name not in known}
+    others = {
+        SOURCES.get(name): name for name in SOURCES if name not in known and name not in TRACKERS
+    }
     return RECORDED + tuple(
         Recorded(source.topic, message_class(source.message_type), _profile(source), source=name)
         for source, name in others.items()
         if source.topic not in names
     )
-
-
-def _profile(source: type[Source]) -> QoSProfile:
-    return qos.IMAGE_EVERY if source.message_type == IMAGE else qos.SENSOR_EVERY
 
 
 def kind_name(kind: Any) -> str:

@@ -253,6 +253,15 @@ def object_trajectory_msg(
     )
 
 
+def unseen_trajectory_msg(trial_id: str, start_ns: int, reason: str | None) -> ObjectTrajectoryMsg:
+    """Return the trajectory of a window in which the object was not seen: no samples, a reason."""
+    nan = float("nan")
+    reason = f"the object was not seen: {reason}" if reason else "the object was not seen"
+    quality = Quality(0.0, nan, nan, nan, reason)
+    nothing = ObjectTrajectory(np.empty(0), np.empty((0, 3)))
+    return object_trajectory_msg(trial_id, start_ns, nothing, quality, at_rest=False)
+
+
 def object_trajectory_from(msg: ObjectTrajectoryMsg) -> ObjectTrajectory:
     """Return the trajectory of a message.
 

@@ -16,11 +16,12 @@ from typing import Any
 from icpi_ros.bags.formats.folder import check_folder
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
+from icpi_ros.perception.sources import SOURCES
 from icpi_ros.ros.base import topics
 from icpi_ros.ros.bringup.arguments import Argument, arguments, checked
 from icpi_ros.ros.bringup.instance import check_name
 from icpi_ros.ros.bringup.params_file import ParamsFile
-from icpi_ros.settings.table import find, of_node
+from icpi_ros.settings.table import CAMERA, POSES, find, of_node
 
 PACKAGE = "icpi_ros"
 
@@ -93,7 +94,6 @@ NODES = {
 }
 """Nodes that a graph always has."""
 LAB_TOPICS = {
-    "object_pose_topic": topics.OBJECT_POSE,
     "image_topic": topics.CAMERA_IMAGE,
     "joint_states_topic": topics.JOINT_STATES,
 }
@@ -310,11 +310,13 @@ def remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     Raises:
         UsageError: a name that ROS does not take.
     """
-    named = {name: values[name] for name in (*LAB_TOPICS, "camera_info_topic") if name in values}
+    arguments = (*LAB_TOPICS, "object_pose_topic", "camera_info_topic")
+    named = {name: values[name] for name in arguments if name in values}
     named = {name: value for name, value in named.items() if value}
     for name, value in named.items():
         check_name(value, f"argument {name} =")
     found = {ours: named.get(name, ours) for name, ours in LAB_TOPICS.items()}
+    found[_topic_of(values)] = named.get("object_pose_topic", _topic_of(values))
     images = found[topics.CAMERA_IMAGE].removesuffix(topics.COMPRESSED)
     beside = "/".join([*images.split("/")[:-1], "camera_info"])
     found[topics.CAMERA_INFO] = named.get("camera_info_topic", beside)
@@ -322,6 +324,12 @@ def remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     for below in (topics.TRAJECTORY, topics.STATUS):
         found[f"{topics.CONTROLLER}/{below}"] = f"{controller}/{below}"
     return tuple((ours, theirs) for ours, theirs in found.items() if ours != theirs)
+
+
+def _topic_of(values: Mapping[str, str]) -> str:
+    """Return our topic of the tracker that the source listens to."""
+    name = values.get("source", POSES)
+    return topics.OBJECT_POSE if name in (POSES, CAMERA) else SOURCES.get(name).topic
 
 
 def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> list[NodeSpec]:

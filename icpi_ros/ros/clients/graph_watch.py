@@ -157,7 +157,7 @@ class GraphWatch(ClientNode):
             path = convert.object_trajectory_from(msg)
         except InvalidValue:
             return
-        if number.isdecimal():
+        if number.isdecimal() and len(path.times):
             self._paths[run_id, int(number)] = path
             if len(self._paths) > MAX_PATHS:
                 self._paths.popitem(last=False)

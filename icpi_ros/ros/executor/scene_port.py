@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -14,6 +15,7 @@ from icpi_msgs.srv import ResetScene
 from icpi_ros.core.types import Array
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import OBJECT_STATE, RESET_SCENE, TRIAL_WINDOW
+from icpi_ros.settings.nodes import PERCEPTION
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class ScenePort:
             ObjectState, OBJECT_STATE, self._on_state, qos.SENSOR_EVERY
         )
         self._rest_after = 0
+        self._perception = f"{node.get_namespace().rstrip('/')}/{PERCEPTION}"
+        self._unseen, self._unseen_at = "", 0.0
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
 
     def watch_rest(self, after: int) -> None:
         """From now on look for the first state at rest that is stamped ``after`` [ns] or later."""
@@ -55,6 +60,12 @@ class ScenePort:
     def rest(self) -> ObjectSighting | None:
         """That state, None so far."""
         return self._rest
+
+    @property
+    def unseen(self) -> str:
+        """Reason why nothing was seen lately, as perception gives it; empty = not known."""
+        last = 0.0 if self.seen is None else self.seen.arrival
+        return self._unseen if self._unseen_at > last else ""
 
     @property
     def is_published(self) -> bool:
@@ -96,6 +107,12 @@ class ScenePort:
             if msg.at_rest and self._rest is None and ns >= self._rest_after:
                 self._rest = self.seen
             self._changed.notify_all()
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            if status.name == self._perception:
+                self._unseen = "" if status.level == DiagnosticStatus.OK else status.message
+                self._unseen_at = time.monotonic()
 
     def _notify(self) -> None:
         with self._changed:

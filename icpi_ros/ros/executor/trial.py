@@ -362,8 +362,8 @@ class TrialExecution:
         )
 
     def _no_object_state(self) -> TrialEnded:
-        return TrialEnded(
-            Code.PERCEPTION_SILENT,
-            f"no object state for {self._settings.object_state_timeout:g} s: perception is not "
-            "running, or it sees no object; `icpi status` tells which",
+        why = self._scene.unseen or (
+            "perception is not running, or it sees no object; `icpi status` tells which"
         )
+        limit = self._settings.object_state_timeout
+        return TrialEnded(Code.PERCEPTION_SILENT, f"no object state for {limit:g} s: {why}")

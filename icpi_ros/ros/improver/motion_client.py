@@ -146,6 +146,8 @@ class MotionClient:
         msg = found()
         if msg is None:
             raise missing
+        if not msg.good and not len(msg.times):
+            raise ObservationMissing(msg.reason)
         if not msg.good:
             raise ObservationMissing(f"the object's path is too poor to learn from: {msg.reason}")
         return convert.object_trajectory_from(msg)

@@ -1,7 +1,7 @@
 """Node ``perception``: position and rest of the object, and its path in a trial window.
 
 Out: ``object_state``, up to 500 Hz; ``object_trajectory`` when a trial window closes, cut to it,
-with its quality.  When nothing was seen in a window it logs that and sends nothing.
+with its quality; one without samples and with the reason when nothing was seen in a window.
 The source of positions is parameter ``source``, see :mod:`icpi_ros.perception.sources`.
 """
 
@@ -102,7 +102,10 @@ class Perception(IcpiNode):
         if found.path is None or found.quality is None:
             self.get_logger().error(
                 f"trial {window.trial_id}: the object was not seen between "
-                f"{window.start / SECOND:.2f} s and {window.stop / SECOND:.2f} s"
+                f"{window.start / SECOND:.2f} s and {window.stop / SECOND:.2f} s: {found.reason}"
+            )
+            self._path_out.publish(
+                convert.unseen_trajectory_msg(window.trial_id, window.start, found.reason)
             )
             return
         if not found.quality.good:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -34,7 +33,7 @@ from icpi_ros.ros.base.frames import FramePublisher
 from icpi_ros.ros.base.topics import CAMERA_DEBUG, CAMERA_INFO
 from icpi_ros.ros.perception.camera_health import CameraHealth
 from icpi_ros.ros.perception.images import ImageBuffer
-from icpi_ros.ros.perception.sources import IMAGE, PER_SECOND, Feed, OnMeasured
+from icpi_ros.ros.perception.sources import IMAGE, PER_SECOND, Feed, OnMeasured, arrival
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -147,12 +146,7 @@ class CameraFeed(Feed):
 
     def _now(self) -> int | None:
         """Return the node's time [ns]; None where time is simulated."""
-        clock = self._node.get_clock()
-        simulated = self._node.get_parameter("use_sim_time").value
-        # A simulation's /clock comes at its own pace, images may overtake it.
-        if simulated or clock.clock_type is not ClockType.ROS_TIME:
-            return None
-        return int(clock.now().nanoseconds)
+        return arrival(self._node)  # of a simulation images may overtake /clock
 
     # --- Feed -----------------------------------------------------------------------------
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.perception.sources import SOURCES, Measurement, Source
+from icpi_ros.perception.poses.settings import PoseSettings
+from icpi_ros.perception.sources import SOURCES, Measurement, PoseSample, PoseSource, Source
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.tasks.base import Task
@@ -19,6 +24,13 @@ OnMeasured = Callable[[Measurement], None]
 PER_SECOND = " per second"
 IMAGE = "sensor_msgs/msg/Image"
 """Type of messages that come with a calibration and need a watch over their camera."""
+
+FRAMES = "tf2_msgs/msg/TFMessage"
+"""Type of messages about frames."""
+MAX_TOLD = 500
+"""Messages about frames that wait for the next sample."""
+MAX_LOGGED = 20
+"""Kinds of troubles that are logged."""
 
 
 class Feed(ABC):
@@ -39,30 +51,110 @@ class Feed(ABC):
 
 
 class TopicFeed(Feed):
-    """Feed of one topic, whatever its type."""
+    """Feed of one topic, whatever its type; poses in another frame also need /tf."""
 
     def __init__(self, node: Node, source: Source, on_measured: OnMeasured) -> None:
-        self.source, self._on_measured = source, on_measured
-        self._used, self._rate = 0, Rate()
+        self.source, self._on_measured, self._node = source, on_measured, node
+        self._used, self._arrived, self._rate = 0, 0, Rate()
         self._trouble: str | None = None
+        self._logged: set[str] = set()
+        self._frames = FrameFeed(node)
         kind = message_class(source.message_type)
         # Every sample counts: a path with holes is a worse observation.
-        node.create_subscription(kind, source.topic, self._on_message, qos.SENSOR_EVERY)
+        listened = node.create_subscription(kind, source.topic, self._on_message, qos.SENSOR_EVERY)
+        self._topic = listened.topic_name
 
     def _on_message(self, msg: Any) -> None:
+        self._arrived += 1
         try:
-            measured = self.source.take(self.source.read(msg))
+            sample = self.source.read(msg)
+            if isinstance(sample, PoseSample) and (told := self._frames.take()):
+                sample = replace(sample, frames=told)
+            measured = self.source.take(sample, arrival(self._node))
         except InvalidValue as exc:
-            self._trouble = str(exc)
+            self._note(str(exc), exc.refusal.brief)
+            if isinstance(self.source, PoseSource) and self.source.placing.foreign:
+                self._frames.listen()
             return
         if measured is not None:
             self._used += 1
             self._on_measured(measured)
+        elif self.source.unseen:
+            self._note(self.source.unseen, self.source.unseen)
+
+    def _note(self, trouble: str, kind: str) -> None:
+        """Keep a trouble, and log the first of each kind."""
+        self._trouble = trouble
+        if kind not in self._logged and len(self._logged) < MAX_LOGGED:
+            self._logged.add(kind)
+            self._node.get_logger().error(f"{self._topic}: {trouble}")
 
     def trouble(self) -> tuple[str | None, dict[str, str]]:
         """See :class:`Feed`."""
         trouble, self._trouble = self._trouble, None
+        if not self._arrived:
+            trouble = self._missing()
+        self._arrived = 0
         return trouble, {f"{self.source.topic}{PER_SECOND}": f"{self._rate.take(self._used):.1f}"}
+
+    def _missing(self) -> str | None:
+        """Return why no message arrives; None = not known."""
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        others = sorted({p.topic_type for p in publishers} - {self.source.message_type})
+        if not others:
+            return None
+        fits = [name for name in SOURCES if SOURCES.get(name).message_type == others[0]]
+        remedy = (
+            f"start with source:={fits[0]}, and remap {SOURCES.get(fits[0]).topic} to it"
+            if fits
+            else "have it published as that"
+        )
+        return f"{self._topic} is {others[0]}, expected {self.source.message_type}: {remedy}"
+
+
+class FrameFeed:
+    """Feed of /tf and /tf_static, from when they are needed; messages wait for the next sample."""
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._listens = node, False
+        self._told: deque[tuple[Any, bool]] = deque(maxlen=MAX_TOLD)
+
+    def listen(self) -> None:
+        """Subscribe, where it is not done yet and the type of the messages is installed."""
+        if self._listens:
+            return
+        self._listens = True
+        try:
+            kind = message_class(FRAMES)
+        except ImportError:
+            self._node.get_logger().error(
+                f"/tf cannot be read: {FRAMES.partition('/')[0]} is not installed; give "
+                "pose_transform"
+            )
+            return
+        for topic, fixed, profile in (
+            ("/tf", False, qos.SENSOR_EVERY),
+            ("/tf_static", True, qos.RECORD),
+        ):
+            self._node.create_subscription(kind, topic, partial(self._on_frames, fixed), profile)
+
+    def take(self) -> tuple[tuple[Any, bool], ...]:
+        """Return the messages since the last call, each with whether it is of /tf_static."""
+        told = tuple(self._told)
+        self._told.clear()
+        return told
+
+    def _on_frames(self, fixed: bool, msg: Any) -> None:
+        self._told.append((msg, fixed))
+
+
+def arrival(node: Node) -> int | None:
+    """Return the node's time [ns]; None where time is simulated: its clock has its own pace."""
+    clock = node.get_clock()
+    simulated = node.get_parameter("use_sim_time").value
+    if simulated or clock.clock_type is not ClockType.ROS_TIME:
+        return None
+    return int(clock.now().nanoseconds)
 
 
 def open_feed(node: Node, task: Task, values: Mapping[str, Any], on_measured: OnMeasured) -> Feed:
@@ -79,7 +171,10 @@ def open_feed(node: Node, task: Task, values: Mapping[str, Any], on_measured: On
     """
     kind = SOURCES.get(values["source"])
     if kind.message_type != IMAGE:
-        return TopicFeed(node, kind(task, values["history"]), on_measured)
+        source = kind(task, values["history"])
+        if isinstance(source, PoseSource):
+            source.understand(PoseSettings.of(values))
+        return TopicFeed(node, source, on_measured)
     # OpenCV, which poses can do without
     from icpi_ros.ros.perception.camera_source import CameraFeed
 
