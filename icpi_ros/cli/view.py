@@ -48,7 +48,8 @@ def address_of(args: argparse.Namespace) -> PageAddress:
     need_viser()
     from icpi_ros.view.page import PageAddress  # viser is a quarter of a second
 
-    return PageAddress(args.host, args.port, getattr(args, "operate", False))
+    operate = getattr(args, "operate", False)
+    return PageAddress(args.host, args.port, operate, tuple(args.frame_ancestor))
 
 
 def need_viser() -> None:

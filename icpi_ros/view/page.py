@@ -32,11 +32,19 @@ PROPOSED = "proposed"
 
 @dataclass(frozen=True)
 class PageAddress:
-    """Address of a page; ``operate``: it may do more than show and stop."""
+    """Address of a page.
+
+    Attributes:
+        host: to bind.
+        port: to bind; 0 = any that is free.
+        operate: it may do more than show and stop.
+        framed_by: origins of the pages that may show it inside them; none where it operates.
+    """
 
     host: str = LOOPBACK
     port: int = 0
     operate: bool = False
+    framed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,14 @@ class RunPage:
         self._question: WaitingQuestion | None = None
         self._asked: JointTrajectory | None = None
         self._closed = threading.Event()
-        self._gate = Gate(address.host, address.port, controls, address.operate, subject.title)
+        self._gate = Gate(
+            address.host,
+            address.port,
+            controls,
+            address.operate,
+            subject.title,
+            address.framed_by,
+        )
         server = self._gate.server
         server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
         server.gui.main_panel.dock_right()
@@ -95,10 +110,10 @@ class RunPage:
         self._questions = QuestionPanel(
             server.gui, controls if self._gate.operate else None, task.space
         )
-        with server.gui.add_folder("motion", order=1):
-            self._playback = Playback(server.gui, self._place, self._move_object)
-        with server.gui.add_folder("cost", order=2):
+        with server.gui.add_folder("cost", order=1):  # first: on a phone there is room for little
             self._costs = server.gui.add_html("")
+        with server.gui.add_folder("motion", order=2):
+            self._playback = Playback(server.gui, self._place, self._move_object)
         with server.gui.add_folder("trials", order=3):
             self._table = server.gui.add_html("")
         self._show_bar()

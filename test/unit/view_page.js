@@ -4,7 +4,7 @@
 const fs = require("fs"), vm = require("vm");
 const source = fs.readFileSync(process.argv[2], "utf8").match(/<script[^>]*>([\s\S]*)<\/script>/)[1];
 
-function page() {
+function page(dark = false) {
   const made = { now: 0, timers: [], sent: [], parts: {}, socket: null };
   const part = (id) => (made.parts[id] ||= {
     textContent: "", hidden: true, on: {}, flags: {},
@@ -19,7 +19,7 @@ function page() {
   const later = (done, wait, every) => { made.timers.push({ done, at: made.now + wait, wait, every }); return made.timers.at(-1); };
   const world = {
     document: { getElementById: part }, location: { pathname: "/token/", host: "here" },
-    WebSocket: Line, Date: { now: () => made.now }, JSON,
+    matchMedia: () => ({ matches: dark }), WebSocket: Line, Date: { now: () => made.now }, JSON,
     setTimeout: (done, wait) => later(done, wait, false),
     setInterval: (done, wait) => later(done, wait, true),
     clearTimeout: (timer) => { made.timers = made.timers.filter((t) => t !== timer); },
@@ -80,5 +80,7 @@ shown.hear({ frozen: false });
 check("and again with one it is not", !shown.frozen());
 shown.hear({ frozen: true });
 check("a page behind says so", shown.frozen());
+check("a viewer's scene is light", shown.parts.scene.src === "scene/");
+check("or dark, as that viewer's browser", page(true).parts.scene.src === "scene/?darkMode");
 console.log(wrong.join("\n"));
 process.exitCode = wrong.length ? 1 : 0;

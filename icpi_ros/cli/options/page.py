@@ -23,6 +23,14 @@ def add_page(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="port of the page; default: any that is free",
     )
+    parser.add_argument(
+        "--frame-ancestor",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="page that may show this one inside it, such as http://localhost:8888 of a notebook; "
+        "repeat it for more; not with --operate; default: none",
+    )
 
 
 def add_operate(parser: argparse.ArgumentParser) -> None:
