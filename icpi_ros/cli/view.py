@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import opened_store, same_arm
+from icpi_ros.cli.arguments import is_bag, opened_store, same_arm
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial, TrialStatus
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 1.0
 """Time between two looks at a stored run that is under way [s]."""
-BAGS = (".mcap", ".db3")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
             from icpi_ros.cli.view_graph import show_graph  # needs ROS
 
             show_graph(args)
-        elif Path(args.what).is_dir() or Path(args.what).suffix in BAGS:
+        elif is_bag(Path(args.what)):
             _show_bag(args, Path(args.what))
         else:
             _show_stored(args)
@@ -125,20 +124,14 @@ def _done(trials: Sequence[Trial]) -> int:
 def _show_bag(args: argparse.Namespace, path: Path) -> None:
     """Show one run of a bag."""
     from icpi_ros.bags.parameters import recorded_setup
-    from icpi_ros.bags.trials import read_trials
-    from icpi_ros.cli.bags import open_bag
-    from icpi_ros.evaluate.recorded_runs import group
+    from icpi_ros.cli.bags import only_run, open_bag
     from icpi_ros.learn.dataset.mixing import ArmId, distinct
     from icpi_ros.report.bag.sections import as_trials
 
     _refuse_operate(args, "a bag")
     address = address_of(args)
     bag = open_bag(path, args.topics)
-    runs = group(read_trials(bag), run_id=args.run_id or None).runs
-    if len(runs) > 1:
-        names = ", ".join(found.run_id for found in runs)
-        raise UsageError(f"the bag has {len(runs)} runs: choose one with --run: {names}")
-    found = runs[0]
+    found, _ = only_run(bag, args.run_id or None)
     known = distinct([ArmId.of_way(recorded_setup(bag).way(found.task))])
     arm = same_arm(args.arm, found.task, known, f"bag {path}", mix=True)
     from icpi_ros.view.page import RunPage, Subject
