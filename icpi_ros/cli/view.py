@@ -123,6 +123,7 @@ def _done(trials: Sequence[Trial]) -> int:
 
 def _show_bag(args: argparse.Namespace, path: Path) -> None:
     """Show one run of a bag."""
+    from icpi_ros.bags.joint_states import joints_of
     from icpi_ros.bags.parameters import recorded_setup
     from icpi_ros.cli.bags import only_run, open_bag
     from icpi_ros.learn.dataset.mixing import ArmId, distinct
@@ -138,7 +139,7 @@ def _show_bag(args: argparse.Namespace, path: Path) -> None:
 
     title = f"{found.task.name} with {found.improver or 'an unknown improver'}, {path.name}"
     with closing(RunPage(Subject(title, found.task, arm, found.goal), address)) as page:
-        page.show_trials(as_trials(found))
+        page.show_trials(as_trials(found), seen=joints_of(bag, found.trials, arm))
         say_link(page, json=args.json)
         print(printable(f"run {found.run_id} of bag {path}; Ctrl-C ends the page"), flush=True)
         while True:

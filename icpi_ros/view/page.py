@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import viser
@@ -25,6 +27,9 @@ from icpi_ros.view.playback import Clip, Playback, motion_of
 from icpi_ros.view.question import WaitingQuestion, drawn_motion
 from icpi_ros.view.rules import LOOPBACK
 from icpi_ros.view.shapes import surroundings
+
+if TYPE_CHECKING:
+    from icpi_ros.bags.joint_states import JointPath
 
 PROPOSED = "proposed"
 """Name of the motion that waits for a person."""
@@ -144,13 +149,20 @@ class RunPage:
         """Note that what is shown is up to date; once noted, a page that is not says so."""
         self._gate.beat()
 
-    def show_trials(self, trials: Sequence[Trial], budget: int = 0, play: bool = False) -> None:
+    def show_trials(
+        self,
+        trials: Sequence[Trial],
+        budget: int = 0,
+        play: bool = False,
+        seen: Mapping[int, JointPath] = MappingProxyType({}),
+    ) -> None:
         """Show the trials of the run so far, by number; ``play``: the newest one moves.
 
         Args:
             trials: last attempt of each.
             budget: number of trials in all; 0 = not known.
             play: move arm and object as in the newest trial.
+            seen: recorded joints of the arm by the number of the trial.
         """
         task, arm = self._subject.task, self._subject.arm
         with self._lock:
@@ -164,7 +176,7 @@ class RunPage:
             self._trials = list(trials)
             self._clips = {
                 f"trial {trial.number}": Clip(
-                    self._motions[trial.theta.tobytes()], trial.trajectory
+                    self._motions[trial.theta.tobytes()], trial.trajectory, seen.get(trial.number)
                 )
                 for trial in reversed(self._trials)
             }
@@ -242,16 +254,28 @@ class RunPage:
         self._playback.offer(clips, next(iter(clips), ""))
         self._ghost.show(False)
 
-    def _place(self, name: str, q: Array) -> None:
-        """Put the arm of a motion at ``q``: a ghost beside an arm that is shown as it is."""
-        if name == PROPOSED:
+    def _place(self, name: str, q: Array | None, seen: Array | None) -> None:
+        """Put the arm of a motion at ``q``: a ghost beside an arm that is shown as it is, or was.
+
+        Args:
+            name: of the motion.
+            q: ``(n,)`` [rad] as commanded; None = not known.
+            seen: ``(n,)`` [rad] as recorded; None = not known.
+        """
+        beside = self._subject.live or self._question is not None
+        if seen is not None and not beside:
+            self._arm.place(seen)
+            beside = True
+        if q is None:
+            self._ghost.show(False)
+        elif name == PROPOSED:
             self._proposal.arm.place(q)
-        elif self._subject.live or self._question is not None:
+            self._ghost.show(False)
+        elif beside:
             self._ghost.place(q)
+            self._ghost.show(True)
         else:
             self._arm.place(q)
-            return
-        self._ghost.show(name != PROPOSED)
 
     def _move_object(self, position: Array) -> None:
         """Put the object where a motion has it; one that is shown as it is stays there."""
