@@ -9,7 +9,7 @@ import pytest
 
 from icpi_msgs.msg import OperatorRequest
 from icpi_ros.cli import graph_question, view_graph
-from icpi_ros.cli.graph_question import GraphControls, question_of
+from icpi_ros.cli.graph_question import GraphControls, another_graph, question_of
 from icpi_ros.cli.view_graph import GraphAddress, GraphPage
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.ros.clients.operator_client import DecisionOutcome, OperatorClient, StillStopping
@@ -127,6 +127,23 @@ def test_what_became_of_the_last_decision_comes_first():
     assert found.headline == "(the change was refused: too fast)\nmay it?"
     assert found.kept
     np.testing.assert_array_equal(found.motion.lower, SLIDE.space.lower)
+
+
+UR5E, OTHER = {"task": "slide", "arm": ""}, {"task": "slide", "arm": "ur10e"}
+
+
+@pytest.mark.parametrize(("kind", "decision"), [(MOTION, "approve"), (SCENE, "clear")])
+def test_a_graph_that_was_restarted_with_another_arm_is_told_apart(kind, decision):
+    why = "the graph has another arm: ur10e; this page shows the usual one: open it anew"
+    assert another_graph(UR5E, UR5E) == ""
+    found = question_of(request(kind), SLIDE, another_graph(UR5E, OTHER))
+    assert found.undecidable(2) == why
+    client = Client(request(kind))
+    controls = GraphControls(client, "slide", lambda: another_graph(UR5E, OTHER))
+    with pytest.raises(ExecutionFailed, match=why):
+        controls.decide(7, decision)
+    controls.decide(7, "reject")
+    assert client.sent == [(7, "reject")]
 
 
 def test_an_arm_that_is_not_the_graph_s_approves_nothing():
