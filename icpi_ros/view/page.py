@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 PROPOSED = "proposed"
 """Name of the motion that waits for a person."""
+FULL_SPEED = (
+    "Commands of past trials are drawn at full speed: the first of a run may have been slower."
+)
+"""Remark on motions that the executor may have slowed: a trial does not say by how much."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ class RunPage:
             self._costs = server.gui.add_html("")
         with server.gui.add_folder("motion", order=2):
             self._playback = Playback(server.gui, self._place, self._move_object)
+            if task.scalable:
+                server.gui.add_markdown(FULL_SPEED)
         with server.gui.add_folder("trials", order=3):
             self._table = server.gui.add_html("")
         self._show_bar()

@@ -289,14 +289,18 @@ def test_the_camera_image_has_a_panel_once_there_is_one(page):
         viewer.until(lambda v: "GuiImageMessage" in v.parts)
 
 
-def test_a_run_without_a_scene_or_a_goal_on_the_table_is_shown():
+@pytest.mark.parametrize("scalable", [False, True])
+def test_a_run_without_a_scene_or_a_goal_on_the_table_is_shown(monkeypatch, scalable):
     from toy_task import TOY
 
+    monkeypatch.setattr(type(TOY), "scalable", scalable)
     subject = Subject("toy", TOY, UR5E, TOY.default_goal)
     with closing(RunPage(subject, PageAddress())) as made:
         made.show_trials([trial(0, 0.1)])
         with Viewer(made.link) as viewer:
             viewer.all_of("/scene/0", "/arm/link_6", "/paths/0")
+            viewer.until(lambda v: "<circle" in v.text())
+            assert ("drawn at full speed" in viewer.text()) is scalable
 
 
 def visible(viewer, name):
