@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from icpi_ros.cli.arguments import is_bag, opened_store, same_arm
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial, TrialStatus
+from icpi_ros.view import need_viser
 
 if TYPE_CHECKING:
     from icpi_ros.cli.json_output import JsonOutput
@@ -49,19 +49,6 @@ def address_of(args: argparse.Namespace) -> PageAddress:
 
     operate = getattr(args, "operate", False)
     return PageAddress(args.host, args.port, operate, tuple(args.frame_ancestor))
-
-
-def need_viser() -> None:
-    """Refuse to go on without viser.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    if find_spec("viser") is None:
-        raise UsageError(
-            "the page needs viser, which is not installed: run `make setup "
-            "SETUP_FLAGS=--with=view`, or `pip install 'icpi_ros[view]'`"
-        )
 
 
 def say_link(page: RunPage, stops: bool = False, json: JsonOutput | None = None) -> None:

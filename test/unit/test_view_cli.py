@@ -159,7 +159,9 @@ def test_what_cannot_be_is_refused(tmp_path, capsys, words, text):
 def test_without_viser_it_says_what_to_install(monkeypatch, tmp_path, capsys, words):
     found, path = importlib.util.find_spec, tmp_path / "t.sqlite"
     TrialStore(path).close()
-    monkeypatch.setattr(view, "find_spec", lambda name: None if name == "viser" else found(name))
+    monkeypatch.setattr(
+        "icpi_ros.view.find_spec", lambda name: None if name == "viser" else found(name)
+    )
     assert main([*words, "--store", str(path)]) == 2
     assert "pip install 'icpi_ros[view]'" in capsys.readouterr().err
 
