@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from icpi_ros.bags.parameters import recorded_setup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import read_mapping
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.errors import UsageError
 from icpi_ros.evaluate.recorded_runs import RecordedRun, group
+from icpi_ros.learn.dataset.mixing import ArmId, distinct
+from icpi_ros.tasks.base import Task
 
 
 def open_bag(path: Path, topics: Path | None) -> Bag:
@@ -31,6 +34,11 @@ def only_run(bag: Bag, run_id: str | None) -> tuple[RecordedRun, tuple[str, ...]
         names = ", ".join(run.run_id for run in found.runs)
         raise UsageError(f"the bag has {len(found.runs)} runs: choose one with --run: {names}")
     return found.runs[0], found.skipped
+
+
+def arms_of(bag: Bag, task: Task) -> tuple[ArmId, ...]:
+    """Return the arm that executed the trials of a bag; none = it is not recorded."""
+    return distinct([ArmId.of_way(recorded_setup(bag).way(task))])
 
 
 def refuse_inside(bag: Path, outputs: list[Path]) -> None:

@@ -111,17 +111,14 @@ def _done(trials: Sequence[Trial]) -> int:
 def _show_bag(args: argparse.Namespace, path: Path) -> None:
     """Show one run of a bag."""
     from icpi_ros.bags.joint_states import joints_of
-    from icpi_ros.bags.parameters import recorded_setup
-    from icpi_ros.cli.bags import only_run, open_bag
-    from icpi_ros.learn.dataset.mixing import ArmId, distinct
+    from icpi_ros.cli.bags import arms_of, only_run, open_bag
     from icpi_ros.report.bag.sections import as_trials
 
     _refuse_operate(args, "a bag")
     address = address_of(args)
     bag = open_bag(path, args.topics)
     found, _ = only_run(bag, args.run_id or None)
-    known = distinct([ArmId.of_way(recorded_setup(bag).way(found.task))])
-    arm = same_arm(args.arm, found.task, known, f"bag {path}", mix=True)
+    arm = same_arm(args.arm, found.task, arms_of(bag, found.task), f"bag {path}", mix=True)
     from icpi_ros.view.page import RunPage, Subject
 
     title = f"{found.task.name} with {found.improver or 'an unknown improver'}, {path.name}"

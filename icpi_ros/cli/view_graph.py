@@ -6,19 +6,24 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icpi_ros.cli.arguments import same_arm
+from icpi_ros.cli.bags import arms_of, open_bag
 from icpi_ros.cli.commands import need_ros
 from icpi_ros.cli.graph_question import GraphControls, another_graph, question_of
 from icpi_ros.cli.view import address_of, say_link
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import error_line, printable
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.base import prefixed
+from icpi_ros.robots.base import Arm, prefixed
 from icpi_ros.ros.bringup.parent import Parent
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.base import Task
 from icpi_ros.view.page import PageAddress, RunPage, Subject
 
 if TYPE_CHECKING:
@@ -72,7 +77,7 @@ class GraphPage:
             self._graph: SubjectClient = stack.enter_context(SubjectClient(graph.namespace))
             self._known = known = self._graph.parameters(graph.wait)
             self._task = task = TASKS.get(known.get("task", ""))
-            arm = find_arm(graph.arm or known.get("arm") or task.arm)
+            arm = arm_of_graph(graph.arm, known, task)
             joints = prefixed(arm, known.get("joint_prefix", "")).joints
             self._watch: GraphWatch = stack.enter_context(
                 GraphWatch(graph.namespace, joints, graph.camera)
@@ -149,6 +154,19 @@ class GraphPage:
         if state.image is not None and (shown is None or state.image is not shown.image):
             page.show_image(state.image)
         page.show_status(state.stopped, _warning(state))
+
+
+def arm_of_graph(asked: str, known: Mapping[str, str], task: Task) -> Arm:
+    """Return the arm to draw: that asked for, of the graph, of the bag it replays, or the task's.
+
+    Raises:
+        UsageError: there is no such arm here, or the bag's is one of a file.
+    """
+    recorded = asked or known.get("arm")
+    path = Path(known.get("bag", ""))
+    if not recorded and known.get("bag") and path.exists():  # else it is on another machine
+        return same_arm(None, task, arms_of(open_bag(path, None), task), f"bag {path}", mix=True)
+    return find_arm(recorded or task.arm)
 
 
 def _warning(state: GraphState) -> str:

@@ -258,7 +258,8 @@ class RunPage:
         if self._asked is not None:
             clips = {PROPOSED: Clip(self._asked, None)} | clips
         self._playback.offer(clips, next(iter(clips), ""))
-        self._ghost.show(False)
+        if self._subject.live:  # a motion of the past is looked at when somebody asks for it
+            self._ghost.show(False)
 
     def _place(self, name: str, q: Array | None, seen: Array | None) -> None:
         """Put the arm of a motion at ``q``: a ghost beside an arm that is shown as it is, or was.

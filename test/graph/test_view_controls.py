@@ -12,6 +12,7 @@ from icpi_ros.cli import graph_question, view_graph
 from icpi_ros.cli.graph_question import GraphControls, another_graph, question_of
 from icpi_ros.cli.view_graph import GraphAddress, GraphPage
 from icpi_ros.core.errors import ExecutionFailed, UsageError
+from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.ros.clients.operator_client import DecisionOutcome, OperatorClient, StillStopping
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress
@@ -149,6 +150,17 @@ def test_a_graph_that_was_restarted_with_another_arm_is_told_apart(kind, decisio
 def test_an_arm_that_is_not_the_graph_s_approves_nothing():
     with pytest.raises(UsageError, match="leave out --arm or --operate"):
         GraphPage(GraphAddress(arm="ur5e"), PageAddress(operate=True))
+
+
+def test_a_replay_is_drawn_with_the_arm_that_was_recorded(monkeypatch, tmp_path):
+    monkeypatch.setattr(view_graph, "open_bag", lambda path, _: path)
+    monkeypatch.setattr(view_graph, "arms_of", lambda *_: (ArmId("fr3"),))
+    known = {"task": "slide", "bag": str(tmp_path)}
+    assert view_graph.arm_of_graph("", known, SLIDE).name == "fr3"
+    assert view_graph.arm_of_graph("ur5e", known, SLIDE).name == "ur5e"
+    assert view_graph.arm_of_graph("", known | {"arm": "ur5e_stick"}, SLIDE).name == "ur5e_stick"
+    elsewhere = known | {"bag": "/not/here"}
+    assert view_graph.arm_of_graph("", elsewhere, SLIDE).name == SLIDE.arm
 
 
 class Unready:

@@ -114,6 +114,9 @@ def ends(link):
         viewer.all_of("/arm/link_6", "/ghost/link_6")
         viewer.until(lambda v: all((f"/{n}/link_6", "SetPositionMessage") in v.moved for n in PAIR))
         places = [viewer.moved[f"/{n}/link_6", "SetPositionMessage"]["position"] for n in PAIR]
+        viewer.until(
+            lambda v: any(m.get("visible") for (n, _), m in v.moved.items() if n == "/ghost")
+        )
         return viewer.parts["motion"]["options"], places
 
 
