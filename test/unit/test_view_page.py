@@ -10,13 +10,13 @@ from websockets.exceptions import ConnectionClosed
 
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.pictures import style
-from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.core.types import MOVED_BACK, ObjectTrajectory, Proposal, Trial, TrialStatus
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
 from icpi_ros.view import panels
 from icpi_ros.view.cost_curve import cost_curve
 from icpi_ros.view.page import PageAddress, RunPage, Subject, progress_line
-from icpi_ros.view.panels import APPROVE, BACK, EDIT, KEPT, LOOKED
+from icpi_ros.view.panels import APPROVE, BACK, EDIT, KEPT, LOOKED, trials_table
 from icpi_ros.view.playback import motion_of
 from icpi_ros.view.question import AskedMotion, QuestionKind, WaitingQuestion
 
@@ -30,7 +30,7 @@ def trial(number, cost, note="", **more):
     path = ObjectTrajectory(times, np.array([0.6, -0.15, 0.01]) + times[:, None] * (ends - 0.1))
     proposal = Proposal(MIDDLE, "embedded", predicted_cost=0.004, predicted_std=0.001)
     values = {"status": TrialStatus.DONE, "cost": cost, "trajectory": path, "note": note}
-    return Trial(number, MIDDLE, proposal, **values | more)
+    return Trial(number, MIDDLE, **{"proposal": proposal} | values | more)
 
 
 TRIALS = [trial(0, 0.213), trial(1, 0.0012), trial(2, 0.0005)]
@@ -181,6 +181,13 @@ def test_a_motion_can_be_scrubbed_and_every_viewer_sees_it(page):
 def place(viewer, name):
     moved = viewer.moved.get((name, "SetPositionMessage"))
     return moved["position"] if moved else np.full(3, np.nan)
+
+
+@pytest.mark.parametrize("note", ["", "moved back: too fast"])
+def test_a_theta_that_was_moved_back_says_so_once(note):
+    proposal = Proposal(MIDDLE, "embedded", details={MOVED_BACK: "too fast"})
+    moved = trial(0, 0.1, note, proposal=proposal, projected=True)
+    assert trials_table([moved], SLIDE.space).count("too fast") == 1
 
 
 def test_texts_from_models_and_plug_ins_are_no_markup():
