@@ -414,7 +414,8 @@ def is_dropped(line):
 
 def test_the_page_loads_nothing_from_elsewhere(page):
     gate, _ = page
-    for path in ("/", f"/{gate.door.token}/", f"/{gate.door.token}/scene/"):
+    scene = f"/{gate.door.token}/scene/"
+    for path in ("/", f"/{gate.door.token}/", scene, f"{scene}?darkMode"):
         status, headers, text = get(gate, path)
         policy = headers["Content-Security-Policy"]
         assert status == 200
