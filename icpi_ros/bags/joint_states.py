@@ -10,7 +10,7 @@ import numpy as np
 
 from icpi_ros.bags.formats.raw import RawMessage
 from icpi_ros.bags.reader import Bag
-from icpi_ros.bags.samples import Spans, stamp_of
+from icpi_ros.bags.samples import in_windows, stamp_of
 from icpi_ros.bags.topics import JOINTS, TYPES
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.errors import UsageError
@@ -72,8 +72,8 @@ def joints_of(bag: Bag, trials: Sequence[RecordedTrial], arm: Arm) -> dict[int, 
     """
     if JOINTS not in bag.topics:
         return {}
-    windows = Spans(trials, 0)
-    inside = (m for m in bag.raw((bag.topics[JOINTS],)) if windows.hold(stamp_of(m) or m.ns))
+    wanted = in_windows(trials)
+    inside = (m for m in bag.raw((bag.topics[JOINTS],)) if wanted(stamp_of(m) or m.ns))
     rows = (row for row in _rows(bag, inside, arm, set()) if np.isfinite(row[1]).all())
     found = sorted(rows, key=lambda row: row[0])
     stamps = np.array([ns for ns, _ in found], dtype=np.int64)

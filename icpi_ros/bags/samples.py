@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def stream_samples(
     Raises:
         UsageError: the bag has no such topic.
     """
-    wanted = None if windows is None else Spans(windows, round(margin * SECOND))
+    wanted = None if windows is None else _Spans(windows, round(margin * SECOND))
     kind = require_source(bag, source)
     if kind.topic == POSE:
         yield from _poses(bag, wanted)
@@ -87,7 +87,12 @@ def poses_of(
     return found
 
 
-class Spans:
+def in_windows(windows: Sequence[RecordedTrial]) -> Callable[[int], bool]:
+    """Return the test whether a stamp [ns] is inside one of some windows."""
+    return _Spans(windows, 0).hold
+
+
+class _Spans:
     """Test of stamps for being inside one of some windows."""
 
     def __init__(self, windows: Sequence[RecordedTrial], margin: int) -> None:
@@ -102,7 +107,7 @@ class Spans:
         return before > 0 and ns <= int(self._stops[before - 1])
 
 
-def _stamped(bag: Bag, topic: str, wanted: Spans | None) -> Iterator[tuple[int, RawMessage]]:
+def _stamped(bag: Bag, topic: str, wanted: _Spans | None) -> Iterator[tuple[int, RawMessage]]:
     """Yield the wanted messages of a topic with their stamps [ns]."""
     for message in bag.raw((topic,)):
         ns = stamp_of(message)
@@ -110,7 +115,7 @@ def _stamped(bag: Bag, topic: str, wanted: Spans | None) -> Iterator[tuple[int, 
             yield ns, message
 
 
-def _poses(bag: Bag, wanted: Spans | None) -> Iterator[PoseSample]:
+def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
     for ns, message in _stamped(bag, bag.topics[POSE], wanted):
         position = _position(message)
         if position is None or np.any(np.abs(position) > MAX_VALUE):
@@ -119,7 +124,7 @@ def _poses(bag: Bag, wanted: Spans | None) -> Iterator[PoseSample]:
             yield PoseSample(ns, position)
 
 
-def _images(bag: Bag, wanted: Spans | None) -> Iterator[ImageSample]:
+def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
     images, info = bag.topics[IMAGE], None
     for message in bag.raw([topic for topic in (images, bag.topics.get(INFO)) if topic]):
         if message.channel.topic != images:
@@ -139,7 +144,7 @@ def _images(bag: Bag, wanted: Spans | None) -> Iterator[ImageSample]:
         yield ImageSample(ns, frame, info)
 
 
-def _others(bag: Bag, kind: type[Source], wanted: Spans | None) -> Iterator[Sample]:
+def _others(bag: Bag, kind: type[Source], wanted: _Spans | None) -> Iterator[Sample]:
     for _, message in _stamped(bag, bag.topics[kind.topic], wanted):
         msg = bag.decode(message)
         if msg is None:

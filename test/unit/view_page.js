@@ -4,7 +4,7 @@
 const fs = require("fs"), vm = require("vm");
 const source = fs.readFileSync(process.argv[2], "utf8").match(/<script[^>]*>([\s\S]*)<\/script>/)[1];
 
-function page(dark = false) {
+function page() {
   const made = { now: 0, timers: [], sent: [], parts: {}, socket: null };
   const part = (id) => (made.parts[id] ||= {
     textContent: "", hidden: true, on: {}, flags: {},
@@ -19,10 +19,11 @@ function page(dark = false) {
   const later = (done, wait, every) => { made.timers.push({ done, at: made.now + wait, wait, every }); return made.timers.at(-1); };
   const world = {
     document: { getElementById: part }, location: { pathname: "/token/", host: "here" },
-    matchMedia: () => ({ matches: dark }), WebSocket: Line, Date: { now: () => made.now }, JSON,
+    WebSocket: Line, Date: { now: () => made.now }, JSON,
     setTimeout: (done, wait) => later(done, wait, false),
     setInterval: (done, wait) => later(done, wait, true),
     clearTimeout: (timer) => { made.timers = made.timers.filter((t) => t !== timer); },
+    matchMedia: () => ({ matches: dark }),
   };
   vm.runInNewContext(source, world);
   made.socket.onopen();
@@ -43,6 +44,7 @@ function page(dark = false) {
   return made;
 }
 
+let dark = false;
 const wrong = [];
 function check(what, holds) { if (!holds) wrong.push(what); }
 
@@ -57,6 +59,9 @@ for (const [how, event] of [["pointerdown"], ["click"], ["keydown", { key: "Ente
   shown.hear({ said: "stopped" });
   check(`${how}: an answer takes it away`, shown.urgent() === "");
 }
+check("a viewer's scene is light", page().parts.scene.src === "scene/");
+dark = true;
+check("or dark, as that viewer's browser", page().parts.scene.src === "scene/?darkMode");
 let shown = page();
 shown.press("click");
 shown.hear({ said: "released", to: "reset" });
@@ -80,7 +85,5 @@ shown.hear({ frozen: false });
 check("and again with one it is not", !shown.frozen());
 shown.hear({ frozen: true });
 check("a page behind says so", shown.frozen());
-check("a viewer's scene is light", shown.parts.scene.src === "scene/");
-check("or dark, as that viewer's browser", page(true).parts.scene.src === "scene/?darkMode");
 console.log(wrong.join("\n"));
 process.exitCode = wrong.length ? 1 : 0;
