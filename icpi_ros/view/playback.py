@@ -126,8 +126,9 @@ class Playback:
             threading.Thread(target=self._played, args=(self.clip, stop), daemon=True).start()
 
     def close(self) -> None:
-        """End what is being played."""
-        self._stop.set()
+        """End what is being played, and wait until nothing of it is being drawn."""
+        with self._lock:
+            self._stop.set()
 
     def _played(self, clip: Clip, stop: threading.Event) -> None:
         begin = time.monotonic()

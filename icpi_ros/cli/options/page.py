@@ -23,6 +23,10 @@ def add_page(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="port of the page; default: any that is free",
     )
+
+
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """Add ``--frame-ancestor``."""
     parser.add_argument(
         "--frame-ancestor",
         action="append",
