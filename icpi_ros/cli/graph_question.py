@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from icpi_ros.ros.clients.operator_client import OperatorClient
 
 BY = "a person at the page"
+GOAL_UNKNOWN = "the goal of a run is known from its first trial on: the ring may be that of another"
+"""Remark on a question of a run that no trial was heard of."""
 FROZEN = 2.0
 """Time without a look at the graph from which on the page approves nothing [s]."""
 
@@ -125,13 +127,16 @@ def another_graph(shown: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ""
 
 
-def question_of(msg: Any, task: Task, another: str = "") -> WaitingQuestion | None:
+def question_of(
+    msg: Any, task: Task, another: str = "", shown_run: str = ""
+) -> WaitingQuestion | None:
     """Return what waits, with the bounds in force: those of this step where there are any.
 
     Args:
         msg: OperatorRequest; None = nothing waits.
         task: of the page.
         another: why the graph that asks is not the one that the page shows; empty = it is.
+        shown_run: run of which the page shows trials, and so the goal; empty = none.
     """
     from icpi_ros.ros.base.operator_port import is_change_refused  # needs ROS
 
@@ -146,6 +151,8 @@ def question_of(msg: Any, task: Task, another: str = "") -> WaitingQuestion | No
     units = [p.shown_unit for p in task.space.parameters]
     # What names no theta of this task cannot be shown in its units.
     text = headline if other else request_text(msg, units)
+    if asked is not None and shown_run != msg.proposal.run_id:
+        text = f"{GOAL_UNKNOWN}\n{text}"
     kept = bool(is_change_refused(msg.remark))
     return WaitingQuestion(int(msg.request_id), kind, text, headline, asked, other, kept)
 

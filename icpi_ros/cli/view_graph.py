@@ -150,7 +150,8 @@ class GraphPage:
             if state.question is not None:
                 with suppress(UsageError):  # no answer: it is asked again before a decision
                     other = self._another(GLANCE)
-            page.show_question(question_of(state.question, self._task, other))
+            run = state.trials[-1].origin.run_id if state.trials else ""
+            page.show_question(question_of(state.question, self._task, other, run))
         if state.image is not None and (shown is None or state.image is not shown.image):
             page.show_image(state.image)
         page.show_status(state.stopped, _warning(state))

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_msgs.msg import OperatorRequest
+from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_ros.cli import graph_question, view_graph
-from icpi_ros.cli.graph_question import GraphControls, another_graph, question_of
+from icpi_ros.cli.graph_question import GOAL_UNKNOWN, GraphControls, another_graph, question_of
 from icpi_ros.cli.view_graph import GraphAddress, GraphPage
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.learn.dataset.mixing import ArmId
@@ -120,6 +120,12 @@ def test_a_theta_that_is_not_the_task_s_has_no_buttons(wrong):
     found = question_of(request(**wrong), SLIDE)
     assert found.kind is QuestionKind.MOTION
     assert "not that of the task" in found.undecidable(2)
+
+
+@pytest.mark.parametrize(("run", "known"), [("", False), ("before", False), ("mine", True)])
+def test_a_ring_that_may_be_another_run_s_goal_is_told(run, known):
+    asked = request(proposal=Proposal(run_id="mine"))
+    assert (GOAL_UNKNOWN in question_of(asked, SLIDE, shown_run=run).text) is not known
 
 
 def test_what_became_of_the_last_decision_comes_first():
