@@ -3,7 +3,7 @@
     import icpi_ros as icpi
 
     run = icpi.improve("slide", seed=3, trials=6)  # in simulation, in this process
-    run.best, run.to_pandas(), run.plot()
+    run.best, run.to_pandas(), run.plot(), icpi.watch(run)
 
     run = icpi.Run("slide", goal=(0.6, 0.42))  # ask and tell, for a robot of your own
     while not run.finished:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from icpi_ros.api import load_dataset as load_dataset
     from icpi_ros.api import register as register
     from icpi_ros.api import rollout as rollout
+    from icpi_ros.api import watch as watch
     from icpi_ros.core.errors import BudgetSpent as BudgetSpent
     from icpi_ros.core.errors import ObservationMissing as ObservationMissing
     from icpi_ros.core.errors import UsageError as UsageError
@@ -55,6 +56,7 @@ _HOMES = {
     "load_dataset": "icpi_ros.api",
     "register": "icpi_ros.api",
     "rollout": "icpi_ros.api",
+    "watch": "icpi_ros.api",
 }
 """Module of each public name."""
 __all__ = ["__version__", *sorted(_HOMES)]

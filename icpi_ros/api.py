@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,7 @@ from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.dataset import dataset as datasets
 from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.dataset.execution import UNKNOWN
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.earlier import AUTO
@@ -32,6 +33,11 @@ from icpi_ros.sim.rollout import rollout as simulate
 from icpi_ros.sim.world import World, load_model
 from icpi_ros.tasks import TASKS, find_task
 from icpi_ros.tasks.base import Task
+from icpi_ros.view import need_viser
+from icpi_ros.view.rules import NOTEBOOKS
+
+if TYPE_CHECKING:
+    from icpi_ros.view.following import RunFrame, RunStop
 
 Part = TypeVar("Part", bound=Task | Arm | type[Improver])
 
@@ -56,7 +62,7 @@ def improve(
     fallback: str = "refuse",
     storage: Storage | None = None,
     progress: bool = True,
-    live: bool = False,
+    live: bool | Literal["page"] = False,
 ) -> Run:
     """Improve a task in simulation, in this process; return the run when it has ended.
 
@@ -85,7 +91,9 @@ def improve(
         fallback: ``allow`` = begin although the improver's model cannot be asked.
         storage: where the trials go; None = in memory.
         progress: show a bar on standard error.
-        live: in a notebook, show the picture of the run and redraw it after every trial.
+        live: in a notebook, show the picture of the run and redraw it after every trial;
+            ``page`` = the live page of :func:`watch`, whose STOP ends the run after the trial
+            under way.
 
     Returns:
         The run, which may have ended as failed: see its ``state`` and ``reason``.
@@ -95,8 +103,12 @@ def improve(
         KeyboardInterrupt: by the user; with a ``storage`` the run can be resumed, in memory it is
             gone.
     """
-    if live:
-        need_notebook()  # before there is a run
+    if live not in (False, True, "page"):
+        raise UsageError(f"live = {live!r} is not allowed: True, False or 'page'")
+    if live:  # before there is a run
+        need_notebook()
+        if live == "page":
+            need_viser()
     task = _task(task)
     simulated = task if world is None else _task(world)
     arm = _arm(task, arm, simulated)
@@ -121,7 +133,13 @@ def improve(
     )
     if progress and run.remark:
         tqdm.write(f"note: {run.remark}", file=sys.stderr)
-    if live:
+    frame = None
+    if live == "page":
+        from icpi_ros.view.following import RunStop  # viser is a quarter of a second
+
+        frame = _frame(run, arm, stop=RunStop())
+        frame.show()
+    elif live:
         run.plot(live=True).show()
     with tqdm(total=trials, desc=run.config.task, unit="trial", disable=not progress) as bar:
 
@@ -129,9 +147,45 @@ def improve(
             bar.update(len(run.trials) - bar.n)
             if run.best is not None:
                 bar.set_postfix_str(f"best {millimetres(run.best.cost)}")
+            if frame is not None:
+                frame.stop_if_pressed()
 
         run_simulated(run, arm, observation=observation, on_trial=show, world=simulated)
     return run
+
+
+def watch(
+    run: Run,
+    *,
+    arm: str | Arm | None = None,
+    port: int = 0,
+    height: int = 640,
+    framed_by: str | Sequence[str] = NOTEBOOKS,
+) -> RunFrame:
+    """Open the live page of a run and follow it: a notebook shows what is returned in a frame.
+
+    The page is that of ``icpi view``, on this machine and read-only, open until its ``close()`` or
+    the end of the process.  Its link, which a notebook keeps in its output, is a key until then.
+
+    Args:
+        run: to show, under way or ended.
+        arm: to draw, its name or the path of its description; None = that of the run, or the
+            task's own.
+        port: of the page; 0 = any that is free.
+        height: of the frame [pixels].
+        framed_by: origins of the pages that may show it inside them, such as
+            ``http://localhost:8888``; by default all of this machine.
+
+    Raises:
+        UsageError: viser is not installed, or an argument is not allowed.
+    """
+    require_kind("run", run, Run, "a Run")
+    need_viser()
+    known = run.execution.arm
+    found = arm or (run.task.arm if known == UNKNOWN else known)
+    found = found if isinstance(found, Arm) else find_arm(found)
+    origins = (framed_by,) if isinstance(framed_by, str) else framed_by
+    return _frame(run, found, port, height, origins)
 
 
 def rollout(
@@ -224,6 +278,20 @@ def _registry(part: object, name: str) -> Registry[Any]:
 def _origin(part: object) -> str:
     kind = part if isinstance(part, type) else type(part)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _frame(
+    run: Run,
+    arm: Arm,
+    port: int = 0,
+    height: int = 640,
+    framed_by: Sequence[str] = NOTEBOOKS,
+    stop: RunStop | None = None,
+) -> RunFrame:
+    from icpi_ros.view.following import RunFrame  # viser is a quarter of a second
+    from icpi_ros.view.page import PageAddress
+
+    return RunFrame(run, arm, PageAddress(port=port, framed_by=tuple(framed_by)), height, stop)
 
 
 def _task(task: str | Task) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -99,6 +99,11 @@ def poses_of(
         first, last = np.searchsorted(stamps, [trial.start - more, trial.stop + more + 1])
         found.append((stamps[first:last], positions[first:last]))
     return found
+
+
+def in_windows(windows: Sequence[RecordedTrial]) -> Callable[[int], bool]:
+    """Return the test whether a stamp [ns] is inside one of some windows."""
+    return _Spans(windows, 0).hold
 
 
 class _Spans:

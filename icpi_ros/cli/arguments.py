@@ -41,6 +41,11 @@ def opened_store(path: Path | None) -> TrialStore:
     return TrialStore(path)
 
 
+def is_bag(path: Path) -> bool:
+    """Tell whether an argument means a bag: a folder, or a file of one."""
+    return path.is_dir() or path.suffix in (".mcap", ".db3")
+
+
 def whole(low: int, high: int) -> type[int]:
     """Return an argparse type: an integer from ``low`` to ``high``."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from icpi_ros.ros.clients.operator_client import OperatorClient
 
 BY = "a person at the page"
+GOAL_UNKNOWN = "the goal of a run is known from its first trial on: the ring may be that of another"
+"""Remark on a question of a run that no trial was heard of."""
 FROZEN = 2.0
 """Time without a look at the graph from which on the page approves nothing [s]."""
 
@@ -27,9 +29,15 @@ FROZEN = 2.0
 class GraphControls:
     """Way from the page to the services of a graph, those of `icpi approve` and `icpi stop`."""
 
-    def __init__(self, client: OperatorClient, task: str) -> None:
-        """Take the client, and the task that the page shows."""
-        self._client, self._task = client, task
+    def __init__(self, client: OperatorClient, task: str, another: Callable[[], str] = str) -> None:
+        """Take what decisions go through.
+
+        Args:
+            client: of the graph.
+            task: that the page shows.
+            another: asks the graph why it is not the one that the page shows; empty = it is.
+        """
+        self._client, self._task, self._another = client, task, another
         self._deciding = threading.Lock()
         self._closed = threading.Event()
         self._seen = time.monotonic()
@@ -77,6 +85,8 @@ class GraphControls:
             raise ExecutionFailed(f"request {request}: {why}")
         if kind != "reject" and time.monotonic() - self._seen > FROZEN:
             raise ExecutionFailed("the page is behind the graph: look at it again")
+        if kind != "reject" and (why := self._another()):
+            raise ExecutionFailed(why)
         if refusal := self._client.decide(pending, kind, theta, BY):
             raise ExecutionFailed(refusal)
         outcome = self._client.verdict(kind)
@@ -99,13 +109,40 @@ def foreign(msg: Any, task: str) -> str:
     return ""
 
 
-def question_of(msg: Any, task: Task) -> WaitingQuestion | None:
-    """Return what waits, with the bounds in force: those of this step where there are any."""
+def another_graph(shown: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return why a graph is not the one that is shown, one line; empty = it is.
+
+    Args:
+        shown: what its executor said of task and arm when the page was opened.
+        now: what it says now, after a restart perhaps.
+    """
+    for name in ("task", "arm", "joint_prefix"):
+        before, found = (printable(values.get(name, "")) for values in (shown, now))
+        if before != found:
+            what = name.replace("_", " ")
+            return (
+                f"the graph has another {what}: {found or 'the usual one'}; this page shows "
+                f"{before or 'the usual one'}: open it anew"
+            )
+    return ""
+
+
+def question_of(
+    msg: Any, task: Task, another: str = "", shown_run: str = ""
+) -> WaitingQuestion | None:
+    """Return what waits, with the bounds in force: those of this step where there are any.
+
+    Args:
+        msg: OperatorRequest; None = nothing waits.
+        task: of the page.
+        another: why the graph that asks is not the one that the page shows; empty = it is.
+        shown_run: run of which the page shows trials, and so the goal; empty = none.
+    """
     from icpi_ros.ros.base.operator_port import is_change_refused  # needs ROS
 
     if msg is None:
         return None
-    other, kind = foreign(msg, task.name), kind_of(msg)
+    other, kind = foreign(msg, task.name) or another, kind_of(msg)
     names = [f"({msg.remark})"] if msg.remark else []
     headline = "\n".join(printable(line) for line in (*names, msg.question))
     asked = _motion(msg) if kind is QuestionKind.MOTION else None
@@ -114,6 +151,8 @@ def question_of(msg: Any, task: Task) -> WaitingQuestion | None:
     units = [p.shown_unit for p in task.space.parameters]
     # What names no theta of this task cannot be shown in its units.
     text = headline if other else request_text(msg, units)
+    if asked is not None and shown_run != msg.proposal.run_id:
+        text = f"{GOAL_UNKNOWN}\n{text}"
     kept = bool(is_change_refused(msg.remark))
     return WaitingQuestion(int(msg.request_id), kind, text, headline, asked, other, kept)
 

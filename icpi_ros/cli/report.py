@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from icpi_ros.cli.arguments import checked_folder, checked_output
+from icpi_ros.cli.arguments import checked_folder, checked_output, is_bag
 from icpi_ros.cli.commands import load
 from icpi_ros.cli.report_outputs import Outputs, refuse_pages, write_rows, write_stored_run
 from icpi_ros.core.errors import UsageError
@@ -21,7 +21,6 @@ from icpi_ros.tasks import TASKS
 
 BENCHMARKS = "icpi_benchmarks.report.command"
 """Reports of results files, a part of the benchmarks."""
-BAGS = (".mcap", ".db3")
 MIXED = "mixed on purpose"
 
 
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.what[0])
     for file in asked.files:
         _refuse_same(file, path)
-    if path.is_dir() or path.suffix in BAGS:
+    if is_bag(path):
         from icpi_ros.cli.report_bag import report_bag  # readers of bags are half a second
 
         report_bag(path, args.run_id or None, args.topics, args.store, asked)
@@ -67,7 +66,7 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
         UsageError: bags, or both kinds, are among them.
     """
     paths = [Path(what) for what in args.what]
-    if any(path.is_dir() or path.suffix in BAGS for path in paths):
+    if any(map(is_bag, paths)):
         raise UsageError("one bag at a time: a comparison is of stored runs, or of results files")
     if args.run_id or args.topics:
         _refuse_bag_options(paths[0])

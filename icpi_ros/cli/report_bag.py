@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from icpi_ros.bags.parameters import recorded_setup
-from icpi_ros.bags.trials import read_trials
-from icpi_ros.cli.bags import open_bag, refuse_inside
+from icpi_ros.cli.bags import only_run, open_bag, refuse_inside
 from icpi_ros.cli.report_outputs import Outputs, write_run
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import Trial
-from icpi_ros.evaluate.recorded_runs import group, settled
+from icpi_ros.evaluate.recorded_runs import settled
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.bag.sections import as_record, as_trials, bag_sections
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
@@ -34,13 +33,10 @@ def report_bag(
     """
     refuse_inside(path, asked.files)
     bag = open_bag(path, topics)
-    grouped = group(read_trials(bag), run_id=run_id)
-    if len(grouped.runs) > 1:
-        names = ", ".join(run.run_id for run in grouped.runs)
-        raise UsageError(f"the bag has {len(grouped.runs)} runs: choose one with --run: {names}")
-    run = settled(grouped.runs[0], None, recorded_setup(bag))
+    found, skipped = only_run(bag, run_id)
+    run = settled(found, None, recorded_setup(bag))
     trials = as_trials(run, _stored(run.run_id, store))
-    more = bag_sections(bag, run, (*bag.skipped, *grouped.skipped))
+    more = bag_sections(bag, run, (*bag.skipped, *skipped))
     record = as_record(run, str(path))
     write_run(record, run.task, trials, run.goal, spent_on(trials), asked, more)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import WINDOW, read_mapping
-from icpi_ros.cli.view import need_viser
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.description import GRAPHS, page_command, with_checklist
 from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.ros.bringup.processes import run_graph
+from icpi_ros.view import need_viser
 
 
 def run(args: argparse.Namespace) -> int:

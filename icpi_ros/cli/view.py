@@ -7,16 +7,16 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from importlib.util import find_spec
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import opened_store, same_arm
+from icpi_ros.cli.arguments import is_bag, opened_store, same_arm
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import replacing
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial, TrialStatus
+from icpi_ros.view import need_viser
 
 if TYPE_CHECKING:
     from icpi_ros.cli.json_output import JsonOutput
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 1.0
 """Time between two looks at a stored run that is under way [s]."""
-BAGS = (".mcap", ".db3")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             from icpi_ros.cli.view_graph import show_graph  # needs ROS
 
             show_graph(args)
-        elif Path(args.what).is_dir() or Path(args.what).suffix in BAGS:
+        elif is_bag(Path(args.what)):
             _show_bag(args, Path(args.what))
         else:
             _show_stored(args)
@@ -52,20 +51,8 @@ def address_of(args: argparse.Namespace) -> PageAddress:
     need_viser()
     from icpi_ros.view.page import PageAddress  # viser is a quarter of a second
 
-    return PageAddress(args.host, args.port, getattr(args, "operate", False))
-
-
-def need_viser() -> None:
-    """Refuse to go on without viser.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    if find_spec("viser") is None:
-        raise UsageError(
-            "the page needs viser, which is not installed: run `make setup "
-            "SETUP_FLAGS=--with=view`, or `pip install 'icpi_ros[view]'`"
-        )
+    operate = getattr(args, "operate", False)
+    return PageAddress(args.host, args.port, operate, tuple(args.frame_ancestor))
 
 
 def say_link(page: RunPage, stops: bool = False, json: JsonOutput | None = None) -> None:
@@ -152,28 +139,20 @@ def _done(trials: Sequence[Trial]) -> int:
 
 def _show_bag(args: argparse.Namespace, path: Path) -> None:
     """Show one run of a bag."""
-    from icpi_ros.bags.parameters import recorded_setup
-    from icpi_ros.bags.trials import read_trials
-    from icpi_ros.cli.bags import open_bag
-    from icpi_ros.evaluate.recorded_runs import group
-    from icpi_ros.learn.dataset.mixing import ArmId, distinct
+    from icpi_ros.bags.joint_states import joints_of
+    from icpi_ros.cli.bags import arms_of, only_run, open_bag
     from icpi_ros.report.bag.sections import as_trials
 
     _refuse_operate(args, "a bag")
     address = address_of(args)
     bag = open_bag(path, args.topics)
-    runs = group(read_trials(bag), run_id=args.run_id or None).runs
-    if len(runs) > 1:
-        names = ", ".join(found.run_id for found in runs)
-        raise UsageError(f"the bag has {len(runs)} runs: choose one with --run: {names}")
-    found = runs[0]
-    known = distinct([ArmId.of_way(recorded_setup(bag).way(found.task))])
-    arm = same_arm(args.arm, found.task, known, f"bag {path}", mix=True)
+    found, _ = only_run(bag, args.run_id or None)
+    arm = same_arm(args.arm, found.task, arms_of(bag, found.task), f"bag {path}", mix=True)
     from icpi_ros.view.page import RunPage, Subject
 
     title = f"{found.task.name} with {found.improver or 'an unknown improver'}, {path.name}"
     with closing(RunPage(Subject(title, found.task, arm, found.goal), address)) as page:
-        page.show_trials(as_trials(found))
+        page.show_trials(as_trials(found), seen=joints_of(bag, found.trials, arm))
         say_link(page, json=args.json)
         print(printable(f"run {found.run_id} of bag {path}; Ctrl-C ends the page"), flush=True)
         while True:

@@ -6,26 +6,33 @@ import argparse
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icpi_ros.cli.arguments import same_arm
+from icpi_ros.cli.bags import arms_of, open_bag
 from icpi_ros.cli.commands import need_ros
-from icpi_ros.cli.graph_question import GraphControls, question_of
+from icpi_ros.cli.graph_question import GraphControls, another_graph, question_of
 from icpi_ros.cli.view import address_of, say_link
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import error_line, printable
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.base import prefixed
+from icpi_ros.robots.base import Arm, prefixed
 from icpi_ros.ros.bringup.parent import Parent
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.base import Task
 from icpi_ros.view.page import PageAddress, RunPage, Subject
 
 if TYPE_CHECKING:
-    from icpi_ros.ros.clients.graph_watch import GraphState, GraphWatch
+    from icpi_ros.ros.clients.graph_watch import GraphState, GraphWatch, SubjectClient
 
 PERIOD = 1.0 / 30.0
 """Time between two pictures [s]."""
+ANSWER, GLANCE = 5.0, 1.0
+"""Longest time for the graph to say what it moves, before a decision and beside a question [s]."""
 QUIET = 2.0
 """Time without joint states from which on the page says so [s]."""
 
@@ -65,19 +72,18 @@ class GraphPage:
         from icpi_ros.ros.clients.graph_watch import GraphWatch, SubjectClient  # needs ROS
         from icpi_ros.ros.clients.operator_client import OperatorClient  # needs ROS
 
-        with SubjectClient(graph.namespace) as asked:
-            known = asked.parameters(graph.wait)
-        task = TASKS.get(known.get("task", ""))
-        arm = find_arm(graph.arm or known.get("arm") or task.arm)
-        joints = prefixed(arm, known.get("joint_prefix", "")).joints
-        self._task = task
         self._ending = threading.Event()
         with ExitStack() as stack:
+            self._graph: SubjectClient = stack.enter_context(SubjectClient(graph.namespace))
+            self._known = known = self._graph.parameters(graph.wait)
+            self._task = task = TASKS.get(known.get("task", ""))
+            arm = arm_of_graph(graph.arm, known, task)
+            joints = prefixed(arm, known.get("joint_prefix", "")).joints
             self._watch: GraphWatch = stack.enter_context(
                 GraphWatch(graph.namespace, joints, graph.camera)
             )
             operator = stack.enter_context(OperatorClient(graph.namespace))
-            self._controls = GraphControls(operator, task.name)
+            self._controls = GraphControls(operator, task.name, self._another)
             title = f"{task.name}, {arm.name}, graph /{graph.namespace.strip('/')}"
             subject = Subject(title, task, arm, task.default_goal, live=True)
             self.page = RunPage(subject, address, self._controls)
@@ -120,6 +126,14 @@ class GraphPage:
             self.page.beat()
             shown = state
 
+    def _another(self, limit: float = ANSWER) -> str:
+        """Return why the graph is not the one that is shown, as after a restart; empty = it is.
+
+        Raises:
+            UsageError: it does not answer within ``limit`` [s].
+        """
+        return another_graph(self._known, self._graph.parameters(limit))
+
     def _show(self, state: GraphState, shown: GraphState | None) -> None:
         """Show what has changed."""
         page = self.page
@@ -132,10 +146,28 @@ class GraphPage:
                 page.show_goal(goal)
             page.show_trials(state.trials)
         if shown is None or state.question is not shown.question:
-            page.show_question(question_of(state.question, self._task))
+            other = ""
+            if state.question is not None:
+                with suppress(UsageError):  # no answer: it is asked again before a decision
+                    other = self._another(GLANCE)
+            run = state.trials[-1].origin.run_id if state.trials else ""
+            page.show_question(question_of(state.question, self._task, other, run))
         if state.image is not None and (shown is None or state.image is not shown.image):
             page.show_image(state.image)
         page.show_status(state.stopped, _warning(state))
+
+
+def arm_of_graph(asked: str, known: Mapping[str, str], task: Task) -> Arm:
+    """Return the arm to draw: that asked for, of the graph, of the bag it replays, or the task's.
+
+    Raises:
+        UsageError: there is no such arm here, or the bag's is one of a file.
+    """
+    recorded = asked or known.get("arm")
+    path = Path(known.get("bag", ""))
+    if not recorded and known.get("bag") and path.exists():  # else it is on another machine
+        return same_arm(None, task, arms_of(open_bag(path, None), task), f"bag {path}", mix=True)
+    return find_arm(recorded or task.arm)
 
 
 def _warning(state: GraphState) -> str:

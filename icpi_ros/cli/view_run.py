@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icpi_ros.cli.view import address_of, need_viser, say_link
+from icpi_ros.cli.view import address_of, say_link
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial
+from icpi_ros.view import need_viser
 
 if TYPE_CHECKING:
     from icpi_ros.robots.base import Arm
@@ -86,14 +87,14 @@ class RunView:
         if page is None or stop is None:
             yield show
             return
-        from icpi_ros.view.following import Follower
+        from icpi_ros.view.following import PRESSED, Follower
 
         follower = Follower(page, run.config.budget, _say)
         follower.show(run.trials)
 
         def stop_if_pressed() -> None:
             if stop.pressed and not run.finished:
-                run.cancel("STOP was pressed on the page")
+                run.cancel(PRESSED)
 
         def shown(trial: Trial) -> None:
             show(trial)

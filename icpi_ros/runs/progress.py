@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 import numpy as np
 
@@ -27,6 +27,19 @@ _SHOWN = ("trial", "status", "theta_", "error_", "cost", "provenance", "fallback
 """Beginnings of the columns that a notebook shows."""
 
 
+class RunWatcher(Protocol):
+    """Something that shows a run.
+
+    Attributes:
+        name: for a person.
+    """
+
+    name: str
+
+    def update(self, last: bool = False) -> None:
+        """Show the run as it is now; ``last``: nothing follows."""
+
+
 class RunProgress:
     """Readable side of a run.
 
@@ -46,6 +59,7 @@ class RunProgress:
     state: str
     reason: str
     _live: LivePicture | None = None
+    _watchers: tuple[RunWatcher, ...] = ()
 
     def __repr__(self) -> str:
         """Return one line: task, improver, state and progress."""
@@ -92,16 +106,22 @@ class RunProgress:
         self._live = LivePicture(figure)
         return self._live
 
+    def tell_watcher(self, watcher: RunWatcher) -> None:
+        """Let a watcher know of every further trial; the run goes on without one that fails."""
+        self._watchers += (watcher,)
+
     def _redraw(self) -> None:
-        """Keep the live picture up, if there is one; a run goes on without one that fails."""
-        if self._live is None:
-            return
-        try:
-            self._live.update(last=self.finished)
-        except Exception as exc:
-            self._live = None
-            text = f"the live picture is given up, the run goes on: {error_line(exc)}"
-            print(printable(f"icpi: {text}"), file=sys.stderr)
+        """Keep up what shows the run; it goes on without one that fails."""
+        for watcher in (self._live, *self._watchers):
+            if watcher is None:
+                continue
+            try:
+                watcher.update(last=self.finished)
+            except Exception as exc:
+                self._live = None if watcher is self._live else self._live
+                self._watchers = tuple(w for w in self._watchers if w is not watcher)
+                text = f"{watcher.name} is given up, the run goes on: {error_line(exc)}"
+                print(printable(f"icpi: {text}"), file=sys.stderr)
 
     def _rows(self) -> list[dict[str, Value]]:
         return trial_rows(self.task, self.trials)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.pictures.style import rgb
 from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.sim.offscreen import Image, Offscreen
@@ -245,5 +246,4 @@ def _axes(view: Viewpoint) -> tuple[Array, Array, Array]:
 
 
 def _rgba(colour: str) -> NDArray[np.float32]:
-    values = [int(colour[i : i + 2], 16) / 255.0 for i in (1, 3, 5)]
-    return np.array([*values, 1.0], dtype=np.float32)
+    return np.array([*rgb(colour), 255], dtype=np.float32) / np.float32(255)

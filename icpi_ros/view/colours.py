@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from icpi_ros.core.pictures import style
+from icpi_ros.core.pictures.style import rgb
 
 Colour = tuple[int, int, int]
-
-
-def rgb(colour: str) -> Colour:
-    """Return red, green, blue of ``#rrggbb``, 0 to 255 each."""
-    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
-    return red, green, blue
-
 
 ARM = rgb(style.CATEGORIES[3])
 """The arm as it is."""

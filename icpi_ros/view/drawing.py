@@ -9,11 +9,12 @@ import numpy as np
 import viser
 import viser.transforms
 
+from icpi_ros.core.pictures.style import rgb
 from icpi_ros.core.types import Array, Trial
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.picture.paths import goal_plane
 from icpi_ros.tasks.base import Task
-from icpi_ros.view.colours import GHOST, GOAL, RELEASE, SLOW, Colour, rgb, shades
+from icpi_ros.view.colours import GHOST, GOAL, RELEASE, SLOW, Colour, shades
 from icpi_ros.view.question import AskedMotion
 from icpi_ros.view.shapes import Surroundings, pieces
 

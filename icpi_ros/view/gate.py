@@ -14,7 +14,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ from icpi_ros.core.html import template
 from icpi_ros.core.text import error_line
 from icpi_ros.view.controls import BarState, Controls
 from icpi_ros.view.responses import client, response, scene_policy
-from icpi_ros.view.rules import Door, NotAdmitted, Place, bound
+from icpi_ros.view.rules import Door, NotAdmitted, Place, bound, check_frames
 
 MAX_CONNECTIONS = 64
 """Most connections at a time; the run's own files need descriptors, too."""
@@ -71,7 +71,13 @@ class Gate:
     """
 
     def __init__(
-        self, host: str, port: int, controls: Controls | None, operate: bool, title: str
+        self,
+        host: str,
+        port: int,
+        controls: Controls | None,
+        operate: bool,
+        title: str,
+        framed_by: Sequence[str] = (),
     ) -> None:
         """Open the page.
 
@@ -81,12 +87,15 @@ class Gate:
             controls: what STOP, reset and decisions go to; None = nothing can be stopped.
             operate: the page may do more than stop.
             title: of the page.
+            framed_by: origins of the pages that may show it inside them; none where it operates.
 
         Raises:
-            UsageError: the address cannot be bound.
+            UsageError: the address cannot be bound, or what may frame it is not allowed.
             IcpiError: viser does not listen through this door.
         """
+        check_frames(framed_by, operate)
         self._controls, self._operate, self._title = controls, operate, title
+        self._framed_by = tuple(framed_by)
         self._state = BarState()
         self._bars: set[ServerConnection] = set()
         self._strangers = 0
@@ -168,7 +177,7 @@ class Gate:
             connection.place = place  # type: ignore[attr-defined]
             return None
         if place is Place.SCENE:
-            return response(200, client(), "text/html", scene_policy())
+            return response(200, client(), "text/html", scene_policy(self._framed_by))
         return self._own_page(known=place is Place.BAR)
 
     def _own_page(self, known: bool) -> Response:
@@ -182,9 +191,11 @@ class Gate:
             nonce=nonce,
         )
         inside = "frame-src 'self'; " if known else ""
+        ancestors = " ".join(self._framed_by if known else ()) or "'none'"
         policy = (
             f"default-src 'none'; connect-src 'self'; img-src data:; {inside}"
-            f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'"
+            f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+            f"frame-ancestors {ancestors}"
         )
         return response(200, markup, "text/html", policy)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import viser
@@ -26,17 +28,32 @@ from icpi_ros.view.question import WaitingQuestion, drawn_motion
 from icpi_ros.view.rules import LOOPBACK
 from icpi_ros.view.shapes import surroundings
 
+if TYPE_CHECKING:
+    from icpi_ros.bags.joint_states import JointPath
+
 PROPOSED = "proposed"
 """Name of the motion that waits for a person."""
+FULL_SPEED = (
+    "Commands of past trials are drawn at full speed: the first of a run may have been slower."
+)
+"""Remark on motions that the executor may have slowed: a trial does not say by how much."""
 
 
 @dataclass(frozen=True)
 class PageAddress:
-    """Address of a page; ``operate``: it may do more than show and stop."""
+    """Address of a page.
+
+    Attributes:
+        host: to bind.
+        port: to bind; 0 = any that is free.
+        operate: it may do more than show and stop.
+        framed_by: origins of the pages that may show it inside them; none where it operates.
+    """
 
     host: str = LOOPBACK
     port: int = 0
     operate: bool = False
+    framed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,14 @@ class RunPage:
         self._question: WaitingQuestion | None = None
         self._asked: JointTrajectory | None = None
         self._closed = threading.Event()
-        self._gate = Gate(address.host, address.port, controls, address.operate, subject.title)
+        self._gate = Gate(
+            address.host,
+            address.port,
+            controls,
+            address.operate,
+            subject.title,
+            address.framed_by,
+        )
         server = self._gate.server
         server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
         server.gui.main_panel.dock_right()
@@ -95,10 +119,12 @@ class RunPage:
         self._questions = QuestionPanel(
             server.gui, controls if self._gate.operate else None, task.space
         )
-        with server.gui.add_folder("motion", order=1):
-            self._playback = Playback(server.gui, self._place, self._move_object)
-        with server.gui.add_folder("cost", order=2):
+        with server.gui.add_folder("cost", order=1):  # first: on a phone there is room for little
             self._costs = server.gui.add_html("")
+        with server.gui.add_folder("motion", order=2):
+            self._playback = Playback(server.gui, self._place, self._move_object)
+            if task.scalable:
+                server.gui.add_markdown(FULL_SPEED)
         with server.gui.add_folder("trials", order=3):
             self._table = server.gui.add_html("")
         self._show_bar()
@@ -129,13 +155,20 @@ class RunPage:
         """Note that what is shown is up to date; once noted, a page that is not says so."""
         self._gate.beat()
 
-    def show_trials(self, trials: Sequence[Trial], budget: int = 0, play: bool = False) -> None:
+    def show_trials(
+        self,
+        trials: Sequence[Trial],
+        budget: int = 0,
+        play: bool = False,
+        seen: Mapping[int, JointPath] = MappingProxyType({}),
+    ) -> None:
         """Show the trials of the run so far, by number; ``play``: the newest one moves.
 
         Args:
             trials: last attempt of each.
             budget: number of trials in all; 0 = not known.
             play: move arm and object as in the newest trial.
+            seen: recorded joints of the arm by the number of the trial.
         """
         task, arm = self._subject.task, self._subject.arm
         with self._lock:
@@ -149,7 +182,7 @@ class RunPage:
             self._trials = list(trials)
             self._clips = {
                 f"trial {trial.number}": Clip(
-                    self._motions[trial.theta.tobytes()], trial.trajectory
+                    self._motions[trial.theta.tobytes()], trial.trajectory, seen.get(trial.number)
                 )
                 for trial in reversed(self._trials)
             }
@@ -225,18 +258,31 @@ class RunPage:
         if self._asked is not None:
             clips = {PROPOSED: Clip(self._asked, None)} | clips
         self._playback.offer(clips, next(iter(clips), ""))
-        self._ghost.show(False)
+        if self._subject.live:  # a motion of the past is looked at when somebody asks for it
+            self._ghost.show(False)
 
-    def _place(self, name: str, q: Array) -> None:
-        """Put the arm of a motion at ``q``: a ghost beside an arm that is shown as it is."""
-        if name == PROPOSED:
+    def _place(self, name: str, q: Array | None, seen: Array | None) -> None:
+        """Put the arm of a motion at ``q``: a ghost beside an arm that is shown as it is, or was.
+
+        Args:
+            name: of the motion.
+            q: ``(n,)`` [rad] as commanded; None = not known.
+            seen: ``(n,)`` [rad] as recorded; None = not known.
+        """
+        beside = self._subject.live or self._question is not None
+        if seen is not None and not beside:
+            self._arm.place(seen)
+            beside = True
+        if q is None:
+            self._ghost.show(False)
+        elif name == PROPOSED:
             self._proposal.arm.place(q)
-        elif self._subject.live or self._question is not None:
+            self._ghost.show(False)
+        elif beside:
             self._ghost.place(q)
+            self._ghost.show(True)
         else:
             self._arm.place(q)
-            return
-        self._ghost.show(name != PROPOSED)
 
     def _move_object(self, position: Array) -> None:
         """Put the object where a motion has it; one that is shown as it is stays there."""

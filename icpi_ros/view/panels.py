@@ -40,7 +40,7 @@ def trials_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
             _prediction(trial),
             *(f"{value:.4g}" for value in trial.theta),
             trial.proposal.provenance,
-            "; ".join(filter(None, (trial.proposal.fallback_reason, trial.moved_back, trial.note))),
+            _remarks(trial),
         )
         for trial in reversed(trials[-MAX_ROWS:])
     ]
@@ -54,6 +54,11 @@ def _panel(kind: str, markup: str) -> str:
     from markupsafe import Markup  # late, as the template's own imports are
 
     return str(getattr(template("panel.html").module, kind)(Markup(markup)))
+
+
+def _remarks(trial: Trial) -> str:
+    moved = "" if trial.moved_back in trial.note else trial.moved_back  # notes name it, as a rule
+    return "; ".join(filter(None, (trial.proposal.fallback_reason, moved, trial.note)))
 
 
 def _prediction(trial: Trial) -> str:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import viser
@@ -16,6 +16,9 @@ from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
+
+if TYPE_CHECKING:
+    from icpi_ros.bags.joint_states import JointPath
 
 PERIOD = 1.0 / 30.0
 """Time from one picture to the next while a motion is played [s]."""
@@ -26,12 +29,14 @@ class Clip:
     """A motion of the arm and the path of the object beside it; None = not known.
 
     Attributes:
-        motion: from its begin.
+        motion: as commanded, from its begin.
         path: of the object, on the same clock.
+        seen: joints of the arm as they were recorded, on the same clock.
     """
 
     motion: JointTrajectory | None
     path: ObjectTrajectory | None
+    seen: JointPath | None = None
 
     @property
     def duration(self) -> float:
@@ -39,11 +44,16 @@ class Clip:
         times = [] if self.motion is None else [self.motion.duration]
         if self.path is not None and len(self.path.times):
             times.append(float(self.path.times[-1]))
+        times += [] if self.seen is None else [float(self.seen.times[-1])]
         return max(times, default=0.0)
 
     def joints(self, moment: float) -> Array | None:
         """Return joint positions ``(n,)`` [rad]; None = not known."""
         return None if self.motion is None else self.motion.at(moment).position
+
+    def recorded(self, moment: float) -> Array | None:
+        """Return the recorded joint positions ``(n,)`` [rad]; None = not known."""
+        return None if self.seen is None else self.seen.at(moment)
 
     def position(self, moment: float) -> Array | None:
         """Return the object's position ``(3,)``, frame ``base`` [m]; None = not known."""
@@ -71,14 +81,15 @@ class Playback:
     def __init__(
         self,
         gui: viser.GuiApi,
-        place: Callable[[str, Array], None],
+        place: Callable[[str, Array | None, Array | None], None],
         move_object: Callable[[Array], None],
     ) -> None:
         """Add the controls, without a motion.
 
         Args:
             gui: to add them to.
-            place: puts the arm of a motion, by its name, at joint positions ``(n,)`` [rad].
+            place: puts the arm of a motion, by its name, at joint positions ``(n,)`` [rad]: those
+                that were commanded, and those that were recorded.
             move_object: puts the object at ``(3,)`` [m].
         """
         self._place, self._move_object = place, move_object
@@ -115,8 +126,9 @@ class Playback:
             threading.Thread(target=self._played, args=(self.clip, stop), daemon=True).start()
 
     def close(self) -> None:
-        """End what is being played."""
-        self._stop.set()
+        """End what is being played, and wait until nothing of it is being drawn."""
+        with self._lock:
+            self._stop.set()
 
     def _played(self, clip: Clip, stop: threading.Event) -> None:
         begin = time.monotonic()
@@ -146,7 +158,6 @@ class Playback:
     def _scrub(self) -> None:
         with self._lock:
             clip, moment = self.clip, float(self._time.value)
-            if (q := clip.joints(moment)) is not None:
-                self._place(str(self._choice.value), q)
+            self._place(str(self._choice.value), clip.joints(moment), clip.recorded(moment))
             if (position := clip.position(moment)) is not None:
                 self._move_object(position)

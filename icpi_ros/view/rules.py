@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 from collections.abc import Sequence
@@ -17,8 +18,12 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
 
 LOOPBACK = "127.0.0.1"
+NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*")
+"""Origins of notebooks of this machine; which port theirs has, a kernel does not know."""
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:([0-9]{1,5}|\*))?")
 
 
 class Place(StrEnum):
@@ -129,6 +134,26 @@ class Door:
             return name == "localhost" or _is_address(name)
         local = self.host == "localhost" or _is_loopback(self.host)
         return name == self.host.lower() or (local and name in ("localhost", LOOPBACK, "::1"))
+
+
+def check_frames(origins: Sequence[str], operate: bool) -> None:
+    """Check which pages may frame this one.
+
+    Raises:
+        UsageError: one is no origin, or the page operates: what frames it could lay something
+            over the button that a person means to press.
+    """
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise UsageError(
+                f"{printable(repr(origin))} is not the origin of a page: write "
+                "http://NAME:PORT, such as http://localhost:8888"
+            )
+    if origins and operate:
+        raise UsageError(
+            "a page that may approve is not shown inside another one, which could lead a person "
+            "to press what is not seen: leave out --operate, or open the link itself"
+        )
 
 
 def _is_address(name: str) -> bool:

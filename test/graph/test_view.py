@@ -29,7 +29,7 @@ def graph(tmp_path_factory, domain):
 @pytest.fixture(scope="module")
 def shown(graph):
     with GraphPage(GraphAddress(NAMESPACE), PageAddress(operate=True)) as page:
-        yield page.page
+        yield page
 
 
 class Improvement(threading.Thread):
@@ -54,13 +54,18 @@ def press(viewer, label):
         viewer.drain(0.3)
 
 
-def test_a_run_is_approved_changed_and_its_scene_confirmed_on_the_page(shown):
+def test_a_run_is_approved_changed_and_its_scene_confirmed_on_the_page(shown, monkeypatch):
     run = Improvement(budget=1)
     speed = SLIDE.space.parameters[0].heading
-    with Viewer(shown.link) as viewer, Viewer(shown.link) as other:
+    link = shown.page.link
+    with Viewer(link) as viewer, Viewer(link) as other:
         run.start()
         viewer.until(lambda v: APPROVE in v.parts)
         assert viewer.parts["motion"]["options"][0] == "proposed"
+        with monkeypatch.context() as patch:  # as after a restart with another arm
+            patch.setattr(shown, "_known", {"task": "slide", "arm": "ur10e"})
+            viewer.press(APPROVE)
+            viewer.until(lambda v: "this page shows ur10e" in v.text())
         viewer.set(speed, 1.0)
         press(viewer, EDIT)
         viewer.until(lambda v: "changed by a person at the page" in v.text())
@@ -77,15 +82,16 @@ def test_a_run_is_approved_changed_and_its_scene_confirmed_on_the_page(shown):
 
 
 def test_stop_needs_no_token_and_a_person_with_the_page_releases_it(shown):
-    with upper_edge(shown.link) as news:
+    page = shown.page
+    with upper_edge(page.link) as news:
         assert not news()["stopped"]
-        with connect(f"{shown.stop_link.replace('http', 'ws')}stop", proxy=None) as line:
+        with connect(f"{page.stop_link.replace('http', 'ws')}stop", proxy=None) as line:
             line.send("stop")
             assert heard(line) == {"said": "STOP was pressed"}
         while not (state := news())["stopped"]:
             pass
         assert state["line"].startswith("STOPPED")
-        with connect(f"{shown.link.replace('http', 'ws')}bar", proxy=None) as line:
+        with connect(f"{page.link.replace('http', 'ws')}bar", proxy=None) as line:
             answer = {}
             while "said" not in answer:  # one press is one attempt: the arm may not stand yet
                 line.send("reset")

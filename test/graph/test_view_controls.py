@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_msgs.msg import OperatorRequest
+from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_ros.cli import graph_question, view_graph
-from icpi_ros.cli.graph_question import GraphControls, question_of
+from icpi_ros.cli.graph_question import GOAL_UNKNOWN, GraphControls, another_graph, question_of
 from icpi_ros.cli.view_graph import GraphAddress, GraphPage
 from icpi_ros.core.errors import ExecutionFailed, UsageError
+from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.ros.clients.operator_client import DecisionOutcome, OperatorClient, StillStopping
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress
@@ -121,6 +122,12 @@ def test_a_theta_that_is_not_the_task_s_has_no_buttons(wrong):
     assert "not that of the task" in found.undecidable(2)
 
 
+@pytest.mark.parametrize(("run", "known"), [("", False), ("before", False), ("mine", True)])
+def test_a_ring_that_may_be_another_run_s_goal_is_told(run, known):
+    asked = request(proposal=Proposal(run_id="mine"))
+    assert (GOAL_UNKNOWN in question_of(asked, SLIDE, shown_run=run).text) is not known
+
+
 def test_what_became_of_the_last_decision_comes_first():
     msg = request(question="may it?", remark="the change was refused: too fast")
     found = question_of(msg, SLIDE)
@@ -129,9 +136,37 @@ def test_what_became_of_the_last_decision_comes_first():
     np.testing.assert_array_equal(found.motion.lower, SLIDE.space.lower)
 
 
+UR5E, OTHER = {"task": "slide", "arm": ""}, {"task": "slide", "arm": "ur10e"}
+
+
+@pytest.mark.parametrize(("kind", "decision"), [(MOTION, "approve"), (SCENE, "clear")])
+def test_a_graph_that_was_restarted_with_another_arm_is_told_apart(kind, decision):
+    why = "the graph has another arm: ur10e; this page shows the usual one: open it anew"
+    assert another_graph(UR5E, UR5E) == ""
+    found = question_of(request(kind), SLIDE, another_graph(UR5E, OTHER))
+    assert found.undecidable(2) == why
+    client = Client(request(kind))
+    controls = GraphControls(client, "slide", lambda: another_graph(UR5E, OTHER))
+    with pytest.raises(ExecutionFailed, match=why):
+        controls.decide(7, decision)
+    controls.decide(7, "reject")
+    assert client.sent == [(7, "reject")]
+
+
 def test_an_arm_that_is_not_the_graph_s_approves_nothing():
     with pytest.raises(UsageError, match="leave out --arm or --operate"):
         GraphPage(GraphAddress(arm="ur5e"), PageAddress(operate=True))
+
+
+def test_a_replay_is_drawn_with_the_arm_that_was_recorded(monkeypatch, tmp_path):
+    monkeypatch.setattr(view_graph, "open_bag", lambda path, _: path)
+    monkeypatch.setattr(view_graph, "arms_of", lambda *_: (ArmId("fr3"),))
+    known = {"task": "slide", "bag": str(tmp_path)}
+    assert view_graph.arm_of_graph("", known, SLIDE).name == "fr3"
+    assert view_graph.arm_of_graph("ur5e", known, SLIDE).name == "ur5e"
+    assert view_graph.arm_of_graph("", known | {"arm": "ur5e_stick"}, SLIDE).name == "ur5e_stick"
+    elsewhere = known | {"bag": "/not/here"}
+    assert view_graph.arm_of_graph("", elsewhere, SLIDE).name == SLIDE.arm
 
 
 class Unready:

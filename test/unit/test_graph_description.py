@@ -352,4 +352,4 @@ def test_a_page_beside_a_graph_is_asked_for_by_an_argument():
     assert shows[-2:] == ["--namespace", "lab"]
     assert page_command("real", {"view": "operate"})[-1] == "--operate"
     with pytest.raises(UsageError, match="argument view = 'yes' is not allowed"):
-        page_command("sim", {"view": "yes"})
+        graph("sim", {"view": "yes"})

@@ -8,8 +8,10 @@ import stat
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from run_bag import run_bag, simulate
+from bag_data import header, make, write
+from run_bag import messages, simulate
 from view_client import Viewer, heard, upper_edge
 from websockets.sync.client import connect
 
@@ -17,6 +19,7 @@ from icpi_ros.cli import view, view_run
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.main import main
 from icpi_ros.core.types import TrialStatus
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.view.following import Follower
 
@@ -86,12 +89,50 @@ def test_a_run_under_way_is_shown_anew_when_its_trial_ends(tmp_path, monkeypatch
     assert drawn == [(TrialStatus.RUNNING, False), (TrialStatus.DONE, True)]
 
 
-def test_a_bag_is_shown(tmp_path, once):
-    bag = run_bag(tmp_path / "bag", simulate(tmp_path, improver="random", trials=2))
-    seen = once(shown)
+def with_joints(found, joints):
+    """Add what a driver says of an arm that stands, with a prefix, in every window."""
+    names = [f"left_{name}" for name in joints]
+    rows = []
+    for ns in {ns for topic, _, ns, _ in found if topic == "/trial_window"}:
+        state = make(
+            "sensor_msgs/msg/JointState",
+            header=header(ns),
+            name=names,
+            position=np.array(list(joints.values())),
+            velocity=np.zeros(0),
+            effort=np.zeros(0),
+        )
+        rows.append(("/joint_states", "JointState", ns, state))
+    return sorted([*found, *rows], key=lambda row: row[2])
+
+
+PAIR = ("arm", "ghost")
+
+
+def ends(link):
+    with Viewer(link) as viewer:
+        viewer.all_of("/arm/link_6", "/ghost/link_6")
+        viewer.until(lambda v: all((f"/{n}/link_6", "SetPositionMessage") in v.moved for n in PAIR))
+        places = [viewer.moved[f"/{n}/link_6", "SetPositionMessage"]["position"] for n in PAIR]
+        viewer.until(
+            lambda v: any(m.get("visible") for (n, _), m in v.moved.items() if n == "/ghost")
+        )
+        return viewer.parts["motion"]["options"], places
+
+
+def test_a_bag_shows_the_arm_as_it_was_recorded_and_its_command_as_a_ghost(tmp_path, once):
+    run = simulate(tmp_path, improver="random", trials=2)
+    q = UR5E.home + 0.1
+    found = with_joints(messages(run), dict(zip(UR5E.joints, q, strict=True)))
+    seen = once(ends)
     file = tmp_path / "page.json"
+    bag = write(tmp_path / "bag", found)
     assert main(["view", str(bag), "--json", str(file)]) == 0
-    assert "trial 0" in seen[0][1]
+    options, (arm, ghost) = seen[0]
+    assert options == ["trial 1", "trial 0"]
+    commanded = run.task.motion(run.trials[1].theta, UR5E).trajectory.positions[-1]
+    np.testing.assert_allclose(arm, UR5E.links(q)[6, :3, 3], atol=1e-6)
+    np.testing.assert_allclose(ghost, UR5E.links(commanded)[6, :3, 3], atol=1e-6)
     told = json.loads(file.read_text())
     assert told["page"].startswith("http://127.0.0.1:")
     assert told["stop"] is None
@@ -108,6 +149,7 @@ def test_a_bag_is_shown(tmp_path, once):
         (["view", "RUN"], "no run 'RUN'"),
         ([*RUN, "--operate"], "--operate lets the page of --view decide"),
         ([*RUN, "--view", "--operate"], "in a run through a graph"),
+        ([*RUN, "--view", "--frame-ancestor", "*"], "is not the origin of a page"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path, capsys, words, text):
@@ -121,7 +163,9 @@ def test_what_cannot_be_is_refused(tmp_path, capsys, words, text):
 def test_without_viser_it_says_what_to_install(monkeypatch, tmp_path, capsys, words):
     found, path = importlib.util.find_spec, tmp_path / "t.sqlite"
     TrialStore(path).close()
-    monkeypatch.setattr(view, "find_spec", lambda name: None if name == "viser" else found(name))
+    monkeypatch.setattr(
+        "icpi_ros.view.find_spec", lambda name: None if name == "viser" else found(name)
+    )
     assert main([*words, "--store", str(path)]) == 2
     assert "pip install 'icpi_ros[view]'" in capsys.readouterr().err
 

@@ -414,7 +414,8 @@ def is_dropped(line):
 
 def test_the_page_loads_nothing_from_elsewhere(page):
     gate, _ = page
-    for path in ("/", f"/{gate.door.token}/", f"/{gate.door.token}/scene/"):
+    scene = f"/{gate.door.token}/scene/"
+    for path in ("/", f"/{gate.door.token}/", scene, f"{scene}?darkMode"):
         status, headers, text = get(gate, path)
         policy = headers["Content-Security-Policy"]
         assert status == 200
@@ -429,6 +430,34 @@ def test_another_page_cannot_frame_it(page):
     gate, _ = page
     for path in ("/", f"/{gate.door.token}/"):
         assert "frame-ancestors 'none'" in get(gate, path)[1]["Content-Security-Policy"]
+
+
+NOTEBOOK = "http://localhost:8888"
+
+
+def test_only_a_page_that_does_not_operate_is_framed_and_by_those_named_alone():
+    with contextlib.closing(Gate("127.0.0.1", 0, Run(), False, "slide", (NOTEBOOK,))) as gate:
+        token = gate.door.token
+        for path, allowed in (
+            (f"/{token}/", NOTEBOOK),
+            (f"/{token}/scene/", f"'self' {NOTEBOOK}"),
+            ("/", "'none'"),
+        ):
+            policy = get(gate, path)[1]["Content-Security-Policy"]
+            assert policy.count("frame-ancestors") == 1
+            assert f"frame-ancestors {allowed};" in policy
+        with pytest.raises(InvalidStatus):  # what frames it has its own origin, and no socket
+            bar(gate, origin=NOTEBOOK)
+    with pytest.raises(UsageError, match="leave out --operate"):
+        Gate("127.0.0.1", 0, Run(), True, "slide", (NOTEBOOK,))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["*", "http://*", "https:", NOTEBOOK + "/x", "'self'", "http://a b", "http://a; x", ""]
+)
+def test_what_is_no_origin_frames_nothing(wrong):
+    with pytest.raises(UsageError, match="is not the origin of a page"):
+        Gate("127.0.0.1", 0, None, False, "", (wrong,))
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")

@@ -10,13 +10,13 @@ from websockets.exceptions import ConnectionClosed
 
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.pictures import style
-from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.core.types import MOVED_BACK, ObjectTrajectory, Proposal, Trial, TrialStatus
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
 from icpi_ros.view import panels
 from icpi_ros.view.cost_curve import cost_curve
 from icpi_ros.view.page import PageAddress, RunPage, Subject, progress_line
-from icpi_ros.view.panels import APPROVE, BACK, EDIT, KEPT, LOOKED
+from icpi_ros.view.panels import APPROVE, BACK, EDIT, KEPT, LOOKED, trials_table
 from icpi_ros.view.playback import motion_of
 from icpi_ros.view.question import AskedMotion, QuestionKind, WaitingQuestion
 
@@ -30,7 +30,7 @@ def trial(number, cost, note="", **more):
     path = ObjectTrajectory(times, np.array([0.6, -0.15, 0.01]) + times[:, None] * (ends - 0.1))
     proposal = Proposal(MIDDLE, "embedded", predicted_cost=0.004, predicted_std=0.001)
     values = {"status": TrialStatus.DONE, "cost": cost, "trajectory": path, "note": note}
-    return Trial(number, MIDDLE, proposal, **values | more)
+    return Trial(number, MIDDLE, **{"proposal": proposal} | values | more)
 
 
 TRIALS = [trial(0, 0.213), trial(1, 0.0012), trial(2, 0.0005)]
@@ -183,6 +183,13 @@ def place(viewer, name):
     return moved["position"] if moved else np.full(3, np.nan)
 
 
+@pytest.mark.parametrize("note", ["", "moved back: too fast"])
+def test_a_theta_that_was_moved_back_says_so_once(note):
+    proposal = Proposal(MIDDLE, "embedded", details={MOVED_BACK: "too fast"})
+    moved = trial(0, 0.1, note, proposal=proposal, projected=True)
+    assert trials_table([moved], SLIDE.space).count("too fast") == 1
+
+
 def test_texts_from_models_and_plug_ins_are_no_markup():
     evil = "<img src=x onerror=alert(1)>"
     with opened() as made:
@@ -289,14 +296,18 @@ def test_the_camera_image_has_a_panel_once_there_is_one(page):
         viewer.until(lambda v: "GuiImageMessage" in v.parts)
 
 
-def test_a_run_without_a_scene_or_a_goal_on_the_table_is_shown():
+@pytest.mark.parametrize("scalable", [False, True])
+def test_a_run_without_a_scene_or_a_goal_on_the_table_is_shown(monkeypatch, scalable):
     from toy_task import TOY
 
+    monkeypatch.setattr(type(TOY), "scalable", scalable)
     subject = Subject("toy", TOY, UR5E, TOY.default_goal)
     with closing(RunPage(subject, PageAddress())) as made:
         made.show_trials([trial(0, 0.1)])
         with Viewer(made.link) as viewer:
             viewer.all_of("/scene/0", "/arm/link_6", "/paths/0")
+            viewer.until(lambda v: "<circle" in v.text())
+            assert ("drawn at full speed" in viewer.text()) is scalable
 
 
 def visible(viewer, name):

@@ -23,6 +23,7 @@ function page() {
     setTimeout: (done, wait) => later(done, wait, false),
     setInterval: (done, wait) => later(done, wait, true),
     clearTimeout: (timer) => { made.timers = made.timers.filter((t) => t !== timer); },
+    matchMedia: () => ({ matches: dark }),
   };
   vm.runInNewContext(source, world);
   made.socket.onopen();
@@ -43,6 +44,7 @@ function page() {
   return made;
 }
 
+let dark = false;
 const wrong = [];
 function check(what, holds) { if (!holds) wrong.push(what); }
 
@@ -57,6 +59,9 @@ for (const [how, event] of [["pointerdown"], ["click"], ["keydown", { key: "Ente
   shown.hear({ said: "stopped" });
   check(`${how}: an answer takes it away`, shown.urgent() === "");
 }
+check("a viewer's scene is light", page().parts.scene.src === "scene/");
+dark = true;
+check("or dark, as that viewer's browser", page().parts.scene.src === "scene/?darkMode");
 let shown = page();
 shown.press("click");
 shown.hear({ said: "released", to: "reset" });

@@ -25,6 +25,18 @@ def add_page(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """Add ``--frame-ancestor``."""
+    parser.add_argument(
+        "--frame-ancestor",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="page that may show this one inside it, such as http://localhost:8888 of a notebook; "
+        "repeat it for more; not with --operate; default: none",
+    )
+
+
 def add_operate(parser: argparse.ArgumentParser) -> None:
     """Add ``--operate``."""
     parser.add_argument(

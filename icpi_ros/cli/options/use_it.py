@@ -22,7 +22,7 @@ from icpi_ros.cli.arguments import (
     whole,
 )
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.cli.options.page import add_operate, add_page
+from icpi_ros.cli.options.page import add_frames, add_operate, add_page
 from icpi_ros.settings.table import find
 
 TRIALS: int = find("trials").default
@@ -92,6 +92,7 @@ def run(parser: argparse.ArgumentParser) -> None:
     )
     add_page(parser)
     add_operate(parser)
+    add_frames(parser)
     add_store(parser)
     add_graph(parser)
 
@@ -206,6 +207,7 @@ def view(parser: argparse.ArgumentParser) -> None:
     )
     add_operate(parser)
     add_page(parser)
+    add_frames(parser)
     add_namespace(parser)
     parser.add_argument(
         "--wait",

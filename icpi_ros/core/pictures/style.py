@@ -94,6 +94,12 @@ _NAMES = {colour: name for name, colour in LIGHT.items()}
 _COST_STOPS = (SEQUENCE[11], SEQUENCE[8], SEQUENCE[5], SEQUENCE[2], "#fcc56a", "#fdf3d8")
 
 
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return red, green, blue of ``#rrggbb``, 0 to 255 each."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
 @contextmanager
 def settings() -> Iterator[None]:
     """Keep matplotlib's settings while a picture is drawn and written."""

@@ -17,6 +17,7 @@ from icpi_ros.core.files import replacing
 from icpi_ros.core.pictures import style
 from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
+from icpi_ros.learn.dataset.execution import UNKNOWN
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.runs.picture.paths import goal_plane
 from icpi_ros.runs.store.records import RunRecord
@@ -82,11 +83,11 @@ def save_video(
 
 def _frames(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> list[Picture]:
     chosen = _chosen(trials)
-    known = record.execution.world not in ("", "unknown")
+    known = record.execution.world not in ("", UNKNOWN)
     scene = TASKS.get(record.execution.world) if known else task
     _ = scene.required_scene
     named = record.execution.arm
-    arm = find_arm(named) if named != "unknown" else ARMS.get(task.arm)
+    arm = find_arm(named) if named != UNKNOWN else ARMS.get(task.arm)
     world = World(scene, arm, scene.seeded_physics(record.config.seed))
     place = task.goal_point(goal)
     shots = [

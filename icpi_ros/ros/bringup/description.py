@@ -144,12 +144,10 @@ def page_command(name: str, given: Mapping[str, str]) -> list[str] | None:
 
     Args:
         name: of the graph.
-        given: argument values as for :func:`graph`.
-
-    Raises:
-        UsageError: as :func:`graph`, of an argument.
+        given: argument values that :func:`graph` has checked.
     """
-    values = checked(GRAPHS[name], given)
+    usual = {argument.name: argument.default for argument in GRAPHS[name]}
+    values = usual | dict(given)
     if values["view"] == "false":
         return None
     words = [sys.executable, "-m", f"{PACKAGE}.cli.main", "view", "--wait", str(PAGE_WAIT)]

@@ -31,6 +31,7 @@ def launch_description(name: str) -> LaunchDescription:
                 given[argument.name] = LaunchConfiguration(argument.name).perform(context)
 
     def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        specs = checked_graph(name, given)
         page = page_command(name, given)
         beside = {parent.VARIABLE: str(os.getpid())}
         return [
@@ -51,7 +52,7 @@ def launch_description(name: str) -> LaunchDescription:
                 output="screen",
                 on_exit=EmitEvent(event=Shutdown(reason=f"node {spec.name} ended")),
             )
-            for spec in checked_graph(name, given)
+            for spec in specs
         ]
 
     declared = [

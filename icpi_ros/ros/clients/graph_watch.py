@@ -35,7 +35,11 @@ from icpi_ros.ros.clients.client_node import ClientNode
 
 MAX_PATHS = 200
 """Most object paths that are kept, the latest ones."""
-KNOW = {"executor": ("task", "arm", "joint_prefix"), "perception": ("task",)}
+KNOW = {
+    "executor": ("task", "arm", "joint_prefix"),
+    "replay": ("task", "bag"),
+    "perception": ("task",),
+}
 """Nodes that know what a graph moves, and their parameters of it; the first that answers counts."""
 SECOND_BEST = 2.0
 """Time after which the answer of another node than the first is taken: a replay has no executor."""

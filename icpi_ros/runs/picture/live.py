@@ -28,13 +28,16 @@ def need_notebook() -> Any:
     ipython = sys.modules.get("IPython")  # a notebook has imported it
     if ipython is None or ipython.get_ipython() is None:
         raise UsageError(
-            "a live picture needs a notebook (IPython): use run.plot(), which is a figure"
+            "what is live needs a notebook (IPython): run.plot() is a figure, and "
+            "icpi_ros.watch(run).link the address of a page"
         )
     return ipython
 
 
 class LivePicture:
     """Picture that is shown once, by a notebook's cell or by :meth:`show`, and then kept up."""
+
+    name = "the live picture"
 
     def __init__(self, draw: Callable[[], Figure]) -> None:
         """Take the function that draws the run as it is."""
