@@ -388,21 +388,25 @@ def test_too_many_sockets_of_strangers_leave_room_for_the_others(page):
         line.close()
 
 
-def test_more_connections_than_allowed_are_not_kept(page):
-    gate, _ = page
-    more = 30
-    with bar(gate) as kept:
+def test_of_too_many_connections_those_that_ask_for_nothing_go_first(page):
+    """A thousand begun requests keep nobody out, and hold no descriptors of the run."""
+    gate, run = page
+    address = ("127.0.0.1", gate.door.port)
+    with bar(gate) as kept, contextlib.ExitStack() as stack:
         heard(kept)
-        address = ("127.0.0.1", gate.door.port)
-        lines = [socket.create_connection(address, LIMIT) for _ in range(MAX_CONNECTIONS - 1)]
-        for _ in range(more):
-            with socket.create_connection(address, LIMIT) as line:
-                assert is_dropped(line)
-        kept.ping().wait(LIMIT)
-        for line in lines:
-            line.close()
-    with bar(gate) as line:
-        assert heard(line)["line"] == SECRET
+        lines = []
+        for begun in (b"", b"GET / HTT", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", b"\0" * 99) * 250:
+            lines.append(stack.enter_context(socket.create_connection(address, LIMIT)))
+            lines[-1].sendall(begun)
+        assert get(gate, "/")[0] == 200
+        with bar(gate) as line, opened(gate, "stop") as stranger:
+            assert heard(line)["line"] == SECRET
+            stranger.send("stop")
+            assert heard(stranger)["said"]
+            assert all(is_dropped(line) for line in lines[: -MAX_CONNECTIONS])
+        kept.send("stop")
+        assert heard(kept)["said"]
+    assert run.asked == ["stop", "stop"]
 
 
 def is_dropped(line):
