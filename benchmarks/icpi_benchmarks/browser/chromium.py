@@ -219,7 +219,8 @@ class Tab:
             except ExecutionFailed as exc:  # while it is loaded nothing is there yet
                 problem = f"; {exc}"
             if time.monotonic() > deadline:
-                raise ExecutionFailed(f"not within {limit:g} s: {script}{problem}")
+                thrown = "".join(f"; {error}" for error in self.errors)
+                raise ExecutionFailed(f"not within {limit:g} s: {script} {values}{problem}{thrown}")
             time.sleep(0.05)
 
     def click(self, x: float, y: float) -> None:
