@@ -15,6 +15,8 @@ from icpi_benchmarks.browser.view_page import ViewPage
 
 from icpi_ros.core.errors import IcpiError
 
+sys.path.append(str(Path(__file__).parents[1] / "unit"))  # what its tests show and ask
+
 ICPI = (sys.executable, "-c", "import sys; from icpi_ros.cli.main import main; sys.exit(main())")
 SIZE = (760, 520)
 """Of windows that no picture is made of [px]: the processor draws them."""

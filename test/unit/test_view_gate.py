@@ -395,7 +395,12 @@ def test_of_too_many_connections_those_that_ask_for_nothing_go_first(page):
     with bar(gate) as kept, contextlib.ExitStack() as stack:
         heard(kept)
         lines = []
-        for begun in (b"", b"GET / HTT", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", b"\0" * 99) * 250:
+        for begun in (
+            b"",
+            b"GET / HTT",
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ",
+            b"\0" * 99,
+        ) * 250:
             lines.append(stack.enter_context(socket.create_connection(address, LIMIT)))
             lines[-1].sendall(begun)
         assert get(gate, "/")[0] == 200
@@ -403,7 +408,7 @@ def test_of_too_many_connections_those_that_ask_for_nothing_go_first(page):
             assert heard(line)["line"] == SECRET
             stranger.send("stop")
             assert heard(stranger)["said"]
-            assert all(is_dropped(line) for line in lines[: -MAX_CONNECTIONS])
+            assert all(is_dropped(line) for line in lines[:-MAX_CONNECTIONS])
         kept.send("stop")
         assert heard(kept)["said"]
     assert run.asked == ["stop", "stop"]

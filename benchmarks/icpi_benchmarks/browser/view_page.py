@@ -71,7 +71,9 @@ class ViewPage:
     def load(self, link: str) -> None:
         """Load a link in its window."""
         self.tab.go(link)
-        self.tab.until("document.readyState === 'complete' && document.getElementById('line')!==null")
+        self.tab.until(
+            "document.readyState === 'complete' && document.getElementById('line')!==null"
+        )
         self.tab.evaluate(HELPERS)
 
     def ready(self) -> None:
@@ -94,7 +96,9 @@ class ViewPage:
 
     def warns(self, text: str) -> None:
         """Wait until a text stands in the yellow bar."""
-        script = "(b => !b.hidden && b.textContent.includes(text))(document.getElementById('urgent'))"
+        script = (
+            "(b => !b.hidden && b.textContent.includes(text))(document.getElementById('urgent'))"
+        )
         self.tab.until(script, text=text)
 
     def stop(self) -> None:
