@@ -1,4 +1,4 @@
-"""The page at the width of a desk and of a phone, light and dark; with --pictures FOLDER as files."""
+"""The page as wide as a desk and a phone, light and dark; --pictures FOLDER keeps it as files."""
 
 from contextlib import closing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from icpi_benchmarks.browser.chromium import Chromium, Tab
+from icpi_benchmarks.browser.chromium import Chromium
 from icpi_ros.core.errors import ExecutionFailed
 
 LIMIT = 60.0
@@ -31,7 +31,8 @@ HELPERS = """
     },
     middle: (part) => {
       part.scrollIntoView({block: "center"});
-      const inside = part.ownerDocument !== document ? frame().getBoundingClientRect() : {x: 0, y: 0};
+      const outer = part.ownerDocument === document;
+      const inside = outer ? {x: 0, y: 0} : frame().getBoundingClientRect();
       const box = part.getBoundingClientRect();
       return [inside.x + box.x + box.width / 2, inside.y + box.y + box.height / 2];
     },
@@ -71,9 +72,7 @@ class ViewPage:
     def load(self, link: str) -> None:
         """Load a link in its window."""
         self.tab.go(link)
-        self.tab.until(
-            "document.readyState === 'complete' && document.getElementById('line')!==null"
-        )
+        self.tab.until("document.readyState === 'complete' && document.title !== ''")
         self.tab.evaluate(HELPERS)
 
     def ready(self) -> None:
@@ -96,10 +95,8 @@ class ViewPage:
 
     def warns(self, text: str) -> None:
         """Wait until a text stands in the yellow bar."""
-        script = (
-            "(b => !b.hidden && b.textContent.includes(text))(document.getElementById('urgent'))"
-        )
-        self.tab.until(script, text=text)
+        bar = "document.getElementById('urgent')"
+        self.tab.until(f"!{bar}.hidden && {bar}.textContent.includes(text)", text=text)
 
     def stop(self) -> None:
         """Press STOP."""
