@@ -72,11 +72,11 @@ class ViewCommand:
         words = ("view", "--namespace", NAMESPACE, "--operate", "--port", port, "--json", file)
         self.process = subprocess.Popen([*ICPI, *map(str, words)], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + HANG
-        while not file.exists():
+        while not (text := file.read_text() if file.exists() else ""):
             assert self.process.poll() is None, "icpi view has ended"
             assert time.monotonic() < deadline, "icpi view opened no page"
             time.sleep(0.05)
-        found = json.loads(file.read_text())
+        found = json.loads(text)
         self.link, self.stop_link = found["page"], found["stop"]
         self.port = int(self.stop_link.rsplit(":", 1)[1].strip("/"))
 
