@@ -72,11 +72,14 @@ class Chromium:
     Args:
         size: of its windows [px].
         flags: further command line options.
+        niceness: by which it gives way to others: it draws on all processors.
     """
 
-    def __init__(self, size: tuple[int, int] = (1400, 900), *flags: str) -> None:
+    def __init__(
+        self, size: tuple[int, int] = (1400, 900), *flags: str, niceness: int = 0
+    ) -> None:
         """Keep what is wanted; nothing is started yet."""
-        self._size = size
+        self._size, self._niceness = size, niceness
         self._flags = (*FLAGS, f"--window-size={size[0]},{size[1]}", *flags)
         if os.geteuid() == 0:
             self._flags += ("--no-sandbox",)  # it starts none for root
@@ -91,7 +94,8 @@ class Chromium:
         """
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="icpi-browser-")))
-            command = [program(), *self._flags, f"--user-data-dir={folder}", "about:blank"]
+            command = ["nice", "-n", str(self._niceness), program(), *self._flags]
+            command += [f"--user-data-dir={folder}", "about:blank"]
             log = stack.enter_context((folder / "log").open("wb"))
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

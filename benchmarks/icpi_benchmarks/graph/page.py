@@ -43,13 +43,17 @@ from icpi_ros.ros.clients.client_node import ClientNode
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 
 TASK = "slide"
-WINDOW = (420, 320)
+WINDOW = (240, 180)
 """Of the browser [px]."""
+NICENESS = 10
+"""Of the browser: what it draws on a graphics card elsewhere must not slow down the graph here."""
 START_LIMIT = 30.0
 """Longest wait for graph and page [s]."""
+RELEASE = "release the stop"
 NS = 1e-9
 TICKS = os.sysconf("SC_CLK_TCK")
 ICPI = (sys.executable, "-c", "import sys; from icpi_ros.cli.main import main; sys.exit(main())")
+SEEN = "document.querySelector('iframe').contentWindow.icpiSeen"
 WATCH = """
 (() => {
   const now = () => (performance.timeOrigin + performance.now()) / 1000;
@@ -90,6 +94,7 @@ class PagePlan:
         pairs: runs without and with the page.
         trials: of each of these runs.
         seed: of motions and moments.
+        draw: the browser draws the scene, here by the processor, while STOP is pressed.
     """
 
     arm: Arm
@@ -98,6 +103,7 @@ class PagePlan:
     pairs: int
     trials: int
     seed: int
+    draw: bool = False
 
 
 def measure(plan: PagePlan) -> PageFigures:
@@ -114,7 +120,7 @@ def measure(plan: PagePlan) -> PageFigures:
         with tempfile.TemporaryDirectory() as name, _graph(plan, Path(name)) as graph:
             folder = Path(name)
             if plan.seconds or plan.stops:
-                with Chromium(WINDOW) as browser, ShownGraph(folder) as shown:
+                with Chromium(WINDOW, niceness=NICENESS) as browser, ShownGraph(folder) as shown:
                     link = f"/arm/link_{len(plan.arm.joints)}"
                     page = ViewPage(browser, shown.link, script=WATCH.replace("LINK", link))
                     page.ready()
@@ -214,12 +220,14 @@ def _arrivals(plan: PagePlan, graph: BackgroundGraph, page: ViewPage) -> list[An
     """Look for the joint states of random trials on the page."""
     with _Joints(plan.arm) as joints, ImproveClient() as client:
         client.connect(START_LIMIT)
+        _trials(client, graph, 1, plan.seed)  # what the browser draws for the first time takes it long
+        page.tab.evaluate(f"{SEEN}.length = 0")
         end, seed = time.monotonic() + plan.seconds, plan.seed
         while time.monotonic() < end:
             _trials(client, graph, 1, seed)
             seed += 1
         time.sleep(0.5)  # what is on its way
-        seen = page.tab.evaluate("document.querySelector('iframe').contentWindow.icpiSeen")
+        seen = page.tab.evaluate(SEEN)
     return list(arrivals(joints.places(), seen))
 
 
@@ -249,10 +257,17 @@ class _PageStops(StopClient):
         pressed = float(self._page.tab.evaluate("icpiPressed"))
         return pressed - time.time() + time.monotonic()
 
+    def release(self) -> None:
+        """Release the stop on the page."""
+        self._page.sees("STOPPED")
+        self._page.until_gone(RELEASE, press=True)
+
 
 def _stops(plan: PagePlan, graph: BackgroundGraph, page: ViewPage) -> Measured:
     """Stop moving arms by the page; each stop is released before the next motion."""
     rng, found = np.random.default_rng(plan.seed), Measured(plan.arm.limits)
+    if not plan.draw:
+        page.tab.evaluate("document.querySelector('iframe').hidden = true")
     with _PageStops(graph, plan.arm, page) as client:
         client.wait_for_graph()
         while len(found.stops) < plan.stops:

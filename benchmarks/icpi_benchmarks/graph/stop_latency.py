@@ -224,7 +224,7 @@ class StopClient(ClientNode):
         asked = self.ask(kind, handle)
         answer = self._reply(result)
         if kind != "cancel":
-            self._reply(self._reset.call_async(Trigger.Request()))
+            self.release()
         if speed < MOVING or answer.result.error_code == ExecuteMotion.Result.NONE:
             return None
         return self._noted(kind, motion, speed, asked, found)
@@ -237,6 +237,10 @@ class StopClient(ClientNode):
         else:
             self._stop.call_async(Trigger.Request())
         return asked
+
+    def release(self) -> None:
+        """Release the stop that was pressed."""
+        self._reply(self._reset.call_async(Trigger.Request()))
 
     def _noted(
         self, kind: str, motion: str, speed: float, asked: float, found: Measured
