@@ -174,6 +174,12 @@ def view(parser: argparse.ArgumentParser) -> None:
         help="runs without and with the page, the same trials; 0 = none (default: 10)",
     )
     parser.add_argument("--trials", type=whole(1, 100), default=3, metavar="K", help="of a run")
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="let the browser draw the scene while STOP is pressed: without a graphics card its "
+        "pictures take the processor that stops the arm",
+    )
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
     add_arm(parser)
     add_json(parser)
