@@ -75,9 +75,7 @@ class Chromium:
         niceness: by which it gives way to others: it draws on all processors.
     """
 
-    def __init__(
-        self, size: tuple[int, int] = (1400, 900), *flags: str, niceness: int = 0
-    ) -> None:
+    def __init__(self, size: tuple[int, int] = (1400, 900), *flags: str, niceness: int = 0) -> None:
         """Keep what is wanted; nothing is started yet."""
         self._size, self._niceness = size, niceness
         self._flags = (*FLAGS, f"--window-size={size[0]},{size[1]}", *flags)

@@ -220,7 +220,7 @@ def _arrivals(plan: PagePlan, graph: BackgroundGraph, page: ViewPage) -> list[An
     """Look for the joint states of random trials on the page."""
     with _Joints(plan.arm) as joints, ImproveClient() as client:
         client.connect(START_LIMIT)
-        _trials(client, graph, 1, plan.seed)  # what the browser draws for the first time takes it long
+        _trials(client, graph, 1, plan.seed)  # what is drawn for the first time takes long
         page.tab.evaluate(f"{SEEN}.length = 0")
         end, seed = time.monotonic() + plan.seconds, plan.seed
         while time.monotonic() < end:
