@@ -3,9 +3,9 @@
 import pytest
 from icpi_benchmarks.browser import chromium
 from icpi_benchmarks.graph.page_figures import (
-    Arrival,
     PageFigures,
     Pair,
+    ShownState,
     arrivals,
     kept,
     summary,
@@ -17,7 +17,7 @@ from icpi_ros.core.errors import IcpiError
 
 def figures(drawn=0.05, stop=0.03, shown=3.0, share=0.1):
     return PageFigures(
-        arrivals=[Arrival(0.02, drawn)] * 3,
+        arrivals=[ShownState(0.02, drawn)] * 3,
         stops=[stop] * 4,
         missed=1,
         pairs=[Pair((3.0, 3.0), (shown, shown), share)] * 2,

@@ -20,7 +20,7 @@ MATCH = 1e-9
 
 
 @dataclass(frozen=True)
-class Arrival:
+class ShownState:
     """Joint state that reached the page; times since its publication [s].
 
     Attributes:
@@ -56,7 +56,7 @@ class PageFigures:
         pairs: runs without and with the page.
     """
 
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[ShownState] = field(default_factory=list)
     stops: list[float] = field(default_factory=list)
     missed: int = 0
     pairs: list[Pair] = field(default_factory=list)
@@ -64,7 +64,7 @@ class PageFigures:
 
 def arrivals(
     sent: Sequence[tuple[float, Sequence[float]]], seen: Sequence[Sequence[float]]
-) -> list[Arrival]:
+) -> list[ShownState]:
     """Return when places that were sent reached the page; those that were sent twice are left out.
 
     Args:
@@ -77,7 +77,7 @@ def arrivals(
         known[key] = None if key in known else moment
     found = [(known.get(_key(row[:3])), row[3], row[4]) for row in seen if row[4] > 0.0]
     return [
-        Arrival(script - moment, drawn - moment)
+        ShownState(script - moment, drawn - moment)
         for moment, script, drawn in found
         if moment is not None
     ]
