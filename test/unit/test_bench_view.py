@@ -12,6 +12,7 @@ from icpi_benchmarks.graph.page_figures import (
     text,
 )
 
+from icpi_ros.core import system_packages
 from icpi_ros.core.errors import IcpiError
 
 
@@ -53,6 +54,6 @@ def test_the_text_says_what_was_measured_alone():
 
 
 def test_without_a_browser_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(chromium.shutil, "which", lambda _: None)
-    with pytest.raises(IcpiError, match="apt-get install chromium"):
+    monkeypatch.setattr(system_packages.shutil, "which", lambda _: None)
+    with pytest.raises(IcpiError, match="apt-get install -y chromium"):
         chromium.program()

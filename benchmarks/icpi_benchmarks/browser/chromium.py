@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -27,9 +26,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from icpi_ros.core.errors import ExecutionFailed, IcpiError
+from icpi_ros.core.system_packages import CHROMIUM, apt_command, browser
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "no Chromium is installed: apt-get install chromium"
 START_LIMIT, ANSWER_LIMIT = 60.0, 60.0
 """Longest times for the browser to start, and to answer [s]."""
 FLAGS = (
@@ -60,9 +58,9 @@ def program() -> str:
     Raises:
         IcpiError: there is none.
     """
-    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    found = browser()
     if found is None:
-        raise IcpiError(MISSING)
+        raise IcpiError(f"no Chromium is installed: run `{apt_command(CHROMIUM.packages)}`")
     return found
 
 
