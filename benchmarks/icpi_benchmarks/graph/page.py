@@ -276,17 +276,20 @@ def _stops(plan: PagePlan, graph: BackgroundGraph, page: ViewPage) -> Measured:
 
 
 def _pair(plan: PagePlan, graph: BackgroundGraph, folder: Path, number: int) -> Pair:
-    """Carry out the same trials without and with the page, every other time with it first."""
-    seed = plan.seed + number
+    """Carry out the same trials without and with the page, every other time with it first.
+
+    The first one of a run counts for nothing: it begins where the run before ended.
+    """
+    seed, count = plan.seed + number, plan.trials + 1
     with ImproveClient() as client:
         client.connect(START_LIMIT)
-        without = [] if number % 2 else _trials(client, graph, plan.trials, seed)
+        without = [] if number % 2 else _trials(client, graph, count, seed)
         with ShownGraph(folder) as shown, _viewer(shown.link):
             begin, worked = time.monotonic(), shown.processor_time()
-            with_page = _trials(client, graph, plan.trials, seed)
+            with_page = _trials(client, graph, count, seed)
             share = (shown.processor_time() - worked) / (time.monotonic() - begin)
-        without = without or _trials(client, graph, plan.trials, seed)
-    return Pair(tuple(without), tuple(with_page), share)
+        without = without or _trials(client, graph, count, seed)
+    return Pair(tuple(without[1:]), tuple(with_page[1:]), share)
 
 
 @contextlib.contextmanager
