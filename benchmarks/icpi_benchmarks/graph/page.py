@@ -49,6 +49,8 @@ NICENESS = 10
 """Of the browser: what it draws on a graphics card elsewhere must not slow down the graph here."""
 START_LIMIT = 30.0
 """Longest wait for graph and page [s]."""
+SETTLED = 2
+"""Trials after which the simulation has caught up with the start of a browser."""
 RELEASE = "release the stop"
 NS = 1e-9
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -268,6 +270,9 @@ def _stops(plan: PagePlan, graph: BackgroundGraph, page: ViewPage) -> Measured:
     rng, found = np.random.default_rng(plan.seed), Measured(plan.arm.limits)
     if not plan.draw:
         page.tab.evaluate("document.querySelector('iframe').hidden = true")
+    with ImproveClient() as improve:
+        improve.connect(START_LIMIT)
+        _trials(improve, graph, SETTLED, plan.seed)
     with _PageStops(graph, plan.arm, page) as client:
         client.wait_for_graph()
         while len(found.stops) < plan.stops:
