@@ -1,7 +1,6 @@
 """Pages in a real Chromium without a screen, of graphs of real processes: `make test-browser`."""
 
 import contextlib
-import json
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from graph.conftest import HANG, NAMESPACE, RunningGraph, domain  # noqa: F401
 from icpi_benchmarks.browser.chromium import Chromium, program
-from icpi_benchmarks.browser.view_page import ViewPage
+from icpi_benchmarks.browser.view_page import ViewPage, addresses_in
 
 from icpi_ros.core.errors import IcpiError
 
@@ -72,11 +71,10 @@ class ViewCommand:
         words = ("view", "--namespace", NAMESPACE, "--operate", "--port", port, "--json", file)
         self.process = subprocess.Popen([*ICPI, *map(str, words)], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + HANG
-        while not (text := file.read_text() if file.exists() else ""):
+        while not (found := addresses_in(file)):
             assert self.process.poll() is None, "icpi view has ended"
             assert time.monotonic() < deadline, "icpi view opened no page"
             time.sleep(0.05)
-        found = json.loads(text)
         self.link, self.stop_link = found["page"], found["stop"]
         self.port = int(self.stop_link.rsplit(":", 1)[1].strip("/"))
 

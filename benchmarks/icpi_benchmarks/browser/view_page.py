@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 from icpi_benchmarks.browser.chromium import Chromium
@@ -40,6 +42,15 @@ HELPERS = """
   return true;
 })()
 """
+
+
+def addresses_in(file: Path) -> dict[str, str] | None:
+    """Return what `icpi view --json FILE` wrote; None = nothing whole yet, it may still come."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return {name: str(address) for name, address in found.items()}
 
 
 class ViewPage:

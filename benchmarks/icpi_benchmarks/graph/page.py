@@ -8,7 +8,6 @@ one of its frames, not how fast a machine draws.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from icpi_benchmarks.browser.chromium import Chromium
-from icpi_benchmarks.browser.view_page import ViewPage
+from icpi_benchmarks.browser.view_page import ViewPage, addresses_in
 from icpi_benchmarks.graph.page_figures import PageFigures, Pair, arrivals
 from icpi_benchmarks.graph.stop_latency import Measured, StopClient
 from icpi_ros.core.errors import ExecutionFailed, InvalidValue
@@ -168,7 +167,7 @@ class ShownGraph:
                 [*ICPI, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            self.link = str(json.loads(self._addresses())["page"])
+            self.link = self._addresses()["page"]
         except BaseException:
             self.__exit__()
             raise
@@ -188,11 +187,11 @@ class ShownGraph:
         user, system = fields.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / TICKS
 
-    def _addresses(self) -> str:
+    def _addresses(self) -> dict[str, str]:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline and self._process.poll() is None:
-            if self._file.exists() and (text := self._file.read_text(encoding="utf-8")):
-                return text
+            if found := addresses_in(self._file):
+                return found
             time.sleep(0.05)
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         raise ExecutionFailed(f"icpi view opened no page: {(lines or ['it said nothing'])[-1]}")
