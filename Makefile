@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP_FLAGS ?=
 CORE_VENV ?= .setup/core-venv
 
-.PHONY: help setup setup-test demo test quick test-core lint types fmt lock api rooms clean
+.PHONY: help setup setup-test demo test quick test-core test-browser lint types fmt lock api rooms clean
 
 help:
 	@echo "make demo       set up, then one improvement run through the ROS graph"
@@ -12,6 +12,7 @@ help:
 	@echo "make quick      ruff, mypy, and the unit and contract tests but the slow ones"
 	@echo "make setup      install everything into .venv (SETUP_FLAGS=--route=wheels|stock)"
 	@echo "make test-core  unit and contract tests in an environment without any ROS package"
+	@echo "make test-browser  the live page in a real Chromium (Debian's package chromium)"
 	@echo "make lint, types, fmt, lock, clean"
 
 setup:
@@ -47,6 +48,11 @@ test-core:
 		-r requirements/local-llm.txt \
 		-r requirements/dev.txt
 	$(CORE_VENV)/bin/python -m pytest test/unit test/contract
+
+# The live page in a real Chromium, drawn by the processor; PICTURES=FOLDER keeps pictures of it.
+PICTURES ?=
+test-browser: setup-test
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(PICTURES),--pictures=$(PICTURES)) test/browser
 
 # Exact versions and hashes for Python 3.11 to 3.13; run after changing requirements/*.in, and with
 # UPGRADE=--upgrade for newer ones.

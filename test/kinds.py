@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-KINDS = ("unit", "contract", "examples", "graph", "launch")
+KINDS = ("unit", "contract", "examples", "graph", "launch", "browser")
 STEPS = "SUITE_STEPS"
 """Environment variable with what ran before the tests: "lint=1.2 types=3.4" [s]."""
 UNSTEADY = pytest.StashKey[set]()

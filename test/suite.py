@@ -31,6 +31,7 @@ TESTS = {
         "--graphs=2",
         "--once-more",
         "--nbmake",
+        "--ignore=test/browser",  # make test-browser: it needs a browser, and all processors
         "test",
         "examples",
     ),

@@ -105,6 +105,8 @@ _TABLE = {
         "bench graph": "Measure the ROS graph: overhead per trial, speed, and distance from the "
         "in-process rollout.",
         "bench stop": "Measure how fast a moving arm is stopped through a graph of real processes.",
+        "bench view": "Measure how late the live page shows the arm, how fast its STOP is, and "
+        "what it costs.",
         "bench soak": "Run hundreds of trials through the graph: nothing lost, no memory growing, "
         "nothing left.",
         "bench pixels": "Measure what observing through a simulated camera costs, against ground "

@@ -45,6 +45,12 @@ def compiler() -> str | None:
     return next((path for name in candidates if name and (path := shutil.which(name))), None)
 
 
+def browser() -> str | None:
+    """Return the path of a Chromium, or None."""
+    candidates = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in candidates if (path := shutil.which(name))), None)
+
+
 def python_header() -> Path:
     """Return the path at which Python.h of the running interpreter should be."""
     return Path(sysconfig.get_path("include")) / "Python.h"
@@ -85,6 +91,14 @@ EGL = SystemNeed(
     False,
     egl_loads,
 )
+CHROMIUM = SystemNeed(
+    "Chromium",
+    ("chromium",),
+    "tests and measures the live page",
+    False,
+    lambda: browser() is not None,
+)
+"""Only for `make test-browser` and `icpi bench view`: no set-up installs it, no user needs it."""
 NEEDS = (COMPILER, HEADERS, VENV, EGL)
 STOCK_PACKAGES = ("python3-rosdep", "python3-colcon-common-extensions")
 """Tools that the route with stock ROS 2 needs besides ROS 2 itself."""

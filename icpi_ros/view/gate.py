@@ -37,6 +37,8 @@ from icpi_ros.view.rules import Door, NotAdmitted, Place, bound, check_frames
 
 MAX_CONNECTIONS = 64
 """Most connections at a time; the run's own files need descriptors, too."""
+MAX_WAITING = 4096
+"""Most connections that wait to be taken: with few, a flood makes others wait for seconds."""
 MAX_STRANGERS = 16
 """Most sockets without a token at a time."""
 MAX_MESSAGE = 1 << 20
@@ -100,6 +102,7 @@ class Gate:
         self._bars: set[ServerConnection] = set()
         self._strangers = 0
         self._open = 0
+        self._arriving: dict[_Connection, None] = {}  # in the order of their arrival
         self._pressed: Future[str] | None = None
         self._released: Future[str] | None = None
         self._looked: float | None = None
@@ -116,6 +119,7 @@ class Gate:
                 f"viser {viser.__version__} does not listen through the page's door: install "
                 "icpi_ros[view], which names the versions that do"
             )
+        self._socket.listen(MAX_WAITING)
 
     @property
     def operate(self) -> bool:
@@ -157,6 +161,7 @@ class Gate:
             select_subprotocol=options["select_subprotocol"],
             max_size=MAX_MESSAGE,
             open_timeout=MAX_HANDSHAKE,
+            backlog=MAX_CONNECTIONS,  # so many are taken at a time
             compression=None,
             logger=_quiet_log(),
         )
@@ -175,6 +180,7 @@ class Gate:
             return response(exc.status, f"{exc}\n", "text/plain")
         if upgrade:
             connection.place = place  # type: ignore[attr-defined]
+            self._arriving.pop(connection, None)  # type: ignore[call-overload]
             return None
         if place is Place.SCENE:
             return response(200, client(), "text/html", scene_policy(self._framed_by))
@@ -296,14 +302,19 @@ class Gate:
     def _as_text(self) -> str:
         return json.dumps({"line": self._state.line, "stopped": self._state.stopped})
 
-    def admit(self) -> bool:
-        """Count a connection; False = there are too many."""
+    def arrived(self, connection: _Connection) -> None:
+        """Count a connection; where there are too many, the oldest one without a request goes."""
         self._open += 1
-        return self._open <= MAX_CONNECTIONS
+        self._arriving[connection] = None
+        if self._open > MAX_CONNECTIONS:  # not the newest: half a request would keep all others out
+            oldest = next(iter(self._arriving))
+            del self._arriving[oldest]
+            oldest.transport.abort()
 
-    def lost(self) -> None:
+    def lost(self, connection: _Connection) -> None:
         """Count a connection out."""
         self._open -= 1
+        self._arriving.pop(connection, None)
 
 
 async def _answer(connection: ServerConnection, **news: str) -> None:
@@ -325,13 +336,11 @@ class _Connection(ServerConnection):
         self.place: Place | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        admitted = self._gate.admit()
         super().connection_made(transport)
-        if not admitted:
-            self.transport.abort()
+        self._gate.arrived(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gate.lost()
+        self._gate.lost(self)
         super().connection_lost(exc)
 
 

@@ -109,6 +109,7 @@ class RunPage:
         server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
         server.gui.main_panel.dock_right()
         server.gui.set_panel_label(subject.title)
+        server.scene.configure_default_lights(cast_shadow=False)  # of the time of a picture, half
         at = surroundings(task, arm)
         self._look_at(at.start)
         self._scene = SceneDrawing(server, task, subject.goal, at)

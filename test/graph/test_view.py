@@ -1,19 +1,17 @@
 """The page of a graph: its questions are answered there, its stop is pressed and released there."""
 
-import threading
-
 import pytest
 from view_client import Viewer, heard, upper_edge
 from websockets.sync.client import connect
 
 from icpi_ros.cli.view_graph import GraphAddress, GraphPage
 from icpi_ros.core.errors import UsageError
-from icpi_ros.ros.clients.improve_client import ImproveClient, ImproveRequest
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress
 from icpi_ros.view.panels import APPROVE, BACK, EDIT, LOOKED
 
-from .conftest import HANG, NAMESPACE, RunningGraph
+from .conftest import NAMESPACE, RunningGraph
+from .improving import Improvement
 
 SLIDE = TASKS.get("slide")
 
@@ -30,19 +28,6 @@ def graph(tmp_path_factory, domain):
 def shown(graph):
     with GraphPage(GraphAddress(NAMESPACE), PageAddress(operate=True)) as page:
         yield page
-
-
-class Improvement(threading.Thread):
-    """A run through the graph beside the test."""
-
-    def __init__(self, budget):
-        super().__init__(daemon=True)
-        self.budget, self.result = budget, None
-
-    def run(self):
-        with ImproveClient(NAMESPACE) as client:
-            client.connect(HANG)
-            self.result = client.improve(ImproveRequest("slide", "random", budget=self.budget))
 
 
 def press(viewer, label):
@@ -76,9 +61,9 @@ def test_a_run_is_approved_changed_and_its_scene_confirmed_on_the_page(shown, mo
         for each in (viewer, other):
             each.until(lambda v: "<circle" in v.text())
             each.until(lambda v: "/paths/0" in v.nodes)
-        run.join(HANG)
-    assert run.result.error_code == 0
-    assert run.result.best_theta[0] == 1.0
+        result = run.ended()
+    assert result.error_code == 0
+    assert result.best_theta[0] == 1.0
 
 
 def test_stop_needs_no_token_and_a_person_with_the_page_releases_it(shown):

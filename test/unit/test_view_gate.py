@@ -388,26 +388,51 @@ def test_too_many_sockets_of_strangers_leave_room_for_the_others(page):
         line.close()
 
 
-def test_more_connections_than_allowed_are_not_kept(page):
-    gate, _ = page
-    more = 30
-    with bar(gate) as kept:
+def test_of_too_many_connections_those_that_ask_for_nothing_go_first(page):
+    """A thousand begun requests keep nobody out, and hold no descriptors of the run."""
+    gate, run = page
+    address = ("127.0.0.1", gate.door.port)
+    with bar(gate) as kept, contextlib.ExitStack() as stack:
         heard(kept)
-        address = ("127.0.0.1", gate.door.port)
-        lines = [socket.create_connection(address, LIMIT) for _ in range(MAX_CONNECTIONS - 1)]
-        for _ in range(more):
-            with socket.create_connection(address, LIMIT) as line:
+        lines = []
+        for begun in (
+            b"",
+            b"GET / HTT",
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ",
+            b"\0" * 99,
+        ) * 250:
+            lines.append(stack.enter_context(socket.create_connection(address, LIMIT)))
+            lines[-1].sendall(begun)
+        assert get(gate, "/")[0] == 200
+        with bar(gate) as line, opened(gate, "stop") as stranger:
+            assert heard(line)["line"] == SECRET
+            stranger.send("stop")
+            assert heard(stranger)["said"]
+            assert all(is_dropped(line) for line in lines[:-MAX_CONNECTIONS])
+        kept.send("stop")
+        assert heard(kept)["said"]
+    assert run.asked == ["stop", "stop"]
+
+
+def test_a_request_that_is_never_finished_or_has_no_end_is_dropped(monkeypatch):
+    monkeypatch.setattr(gate_module, "MAX_HANDSHAKE", 0.05)
+    gate = Gate("127.0.0.1", 0, None, operate=False, title="")
+    try:
+        for begun in (b"GET / HTTP/1.1\r\n", b"GET /" + b"x" * (1 << 20)):
+            with socket.create_connection(("127.0.0.1", gate.door.port), LIMIT) as line:
+                with contextlib.suppress(ConnectionError):
+                    line.sendall(begun)
                 assert is_dropped(line)
-        kept.ping().wait(LIMIT)
-        for line in lines:
-            line.close()
-    with bar(gate) as line:
-        assert heard(line)["line"] == SECRET
+        assert get(gate, "/")[0] == 200
+    finally:
+        gate.close()
 
 
 def is_dropped(line):
     try:
-        return line.recv(1) == b""
+        while line.recv(1 << 16):  # a refusal
+            pass
+        return True
     except ConnectionError:
         return True
 

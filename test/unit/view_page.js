@@ -5,7 +5,7 @@ const fs = require("fs"), vm = require("vm");
 const source = fs.readFileSync(process.argv[2], "utf8").match(/<script[^>]*>([\s\S]*)<\/script>/)[1];
 
 function page() {
-  const made = { now: 0, timers: [], sent: [], parts: {}, socket: null };
+  const made = { now: 0, timers: [], sent: [], parts: {}, socket: null, status: 200, reloads: 0 };
   const part = (id) => (made.parts[id] ||= {
     textContent: "", hidden: true, on: {}, flags: {},
     classList: { toggle: (name, on) => { part(id).flags[name] = on; } },
@@ -14,11 +14,19 @@ function page() {
   class Line {
     static OPEN = 1;
     constructor() { this.readyState = 1; made.socket = this; }
+    close() { this.readyState = 2; }
     send(word) { made.sent.push(word); }
   }
+  const frame = {
+    addEventListener: (_, done) => done(), contentDocument: {},
+    contentWindow: { location: { reload: () => { made.reloads += 1; } } },
+  };
+  made.frame = frame;
   const later = (done, wait, every) => { made.timers.push({ done, at: made.now + wait, wait, every }); return made.timers.at(-1); };
   const world = {
-    document: { getElementById: part }, location: { pathname: "/token/", host: "here" },
+    document: { getElementById: part, querySelector: () => frame },
+    location: { pathname: "/token/", host: "here", href: "here" },
+    fetch: () => ({ then: (done) => done({ status: made.status }) }),
     WebSocket: Line, Date: { now: () => made.now }, JSON,
     setTimeout: (done, wait) => later(done, wait, false),
     setInterval: (done, wait) => later(done, wait, true),
@@ -85,5 +93,22 @@ shown.hear({ frozen: false });
 check("and again with one it is not", !shown.frozen());
 shown.hear({ frozen: true });
 check("a page behind says so", shown.frozen());
+shown = page();
+check("the scene connects again without the focus", shown.frame.contentDocument.hasFocus());
+let first = shown.socket;
+shown.pass(8000);
+check("a silent line is kept for a while", shown.socket === first && shown.reloads === 0);
+shown.pass(2000);
+check("a dead line is replaced, that of the scene, too", shown.socket !== first && shown.reloads === 1);
+check("until then nothing is connected", shown.parts.line.textContent.startsWith("NOT CONNECTED"));
+shown.socket.onopen();
+check("a new line takes the mark away", shown.parts.bar.flags.lost === false);
+shown = page();
+shown.status = 403;
+shown.socket.readyState = 3;
+shown.socket.onclose();
+check("a token of an earlier process has ended", shown.parts.line.textContent.startsWith("THIS LINK HAS ENDED"));
+shown.press("click");
+check("and its STOP says that it does nothing", shown.urgent().startsWith("NOT CONNECTED"));
 console.log(wrong.join("\n"));
 process.exitCode = wrong.length ? 1 : 0;

@@ -150,6 +150,41 @@ def stop(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def view(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument(
+        "--seconds",
+        type=number(0.0, 3600.0),
+        default=30.0,
+        metavar="S",
+        help="of trials whose joint states are looked for in the browser; 0 = none (default: 30)",
+    )
+    parser.add_argument(
+        "--stops",
+        type=whole(0, 10_000),
+        default=100,
+        metavar="N",
+        help="presses of STOP in the browser, each released; 0 = none (default: 100)",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=whole(0, 1000),
+        default=10,
+        metavar="N",
+        help="runs without and with the page, the same trials; 0 = none (default: 10)",
+    )
+    parser.add_argument("--trials", type=whole(1, 100), default=3, metavar="K", help="of a run")
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="let the browser draw the scene while STOP is pressed: without a graphics card its "
+        "pictures take the processor that stops the arm",
+    )
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    add_arm(parser)
+    add_json(parser)
+
+
 def soak(parser: argparse.ArgumentParser) -> None:
     """Add the options of the benchmark."""
     parser.add_argument("--task", default="slide", help="default: slide")

@@ -113,7 +113,7 @@ def measure(arm: Arm, trials: int, seed: int, request: str, controller: str) -> 
             with (
                 BackgroundGraph("sim", given, Path(folder) / "graph.log") as graph,
                 _bare(Path(folder) / "bare.log"),
-                _Client(graph, arm) as client,
+                StopClient(graph, arm) as client,
             ):
                 return client.measure(trials, np.random.default_rng(seed), request)
     finally:
@@ -141,7 +141,7 @@ def _bare(log: Path) -> Iterator[None]:
                 process.kill()
 
 
-class _Client(ClientNode):
+class StopClient(ClientNode):
     """Client that starts and stops motions; callbacks record events, the caller's thread waits."""
 
     def __init__(self, graph: BackgroundGraph, arm: Arm) -> None:
@@ -163,24 +163,32 @@ class _Client(ClientNode):
         self.spin()
 
     def measure(self, trials: int, rng: np.random.Generator, request: str) -> Measured:
-        self._wait(self._motions.ready, START_LIMIT, "execute_motion")
-        self._wait(lambda: bool(self._states), START_LIMIT, "joint states")
+        """Return stops, and as many bare cancels."""
+        self.wait_for_graph()
         self._wait(self._bare.ready, START_LIMIT, "bare_cancel")
         served = self._stop.service_is_ready() and self._reset.service_is_ready()
         kinds = {"both": ("cancel", "service")}.get(request, (request,)) if served else ("cancel",)
         found = Measured(self._arm.limits)
         while len(found.stops) < trials:
-            stop = self._one(rng, kinds[len(found.stops) % len(kinds)], found)
-            if stop is None:
-                found.missed += 1
-                if found.missed > trials + 20:
-                    raise ExecutionFailed(
-                        f"{found.missed} motions ended before they could be stopped"
-                    )
-            else:
-                found.stops.append(stop)
+            if self.stopped(rng, kinds[len(found.stops) % len(kinds)], found):
                 found.cancels.append(self._cancel_bare())
         return found
+
+    def wait_for_graph(self) -> None:
+        """Wait until motions can be started and joint states come."""
+        self._wait(self._motions.ready, START_LIMIT, "execute_motion")
+        self._wait(lambda: bool(self._states), START_LIMIT, "joint states")
+
+    def stopped(self, rng: np.random.Generator, kind: str, found: Measured) -> bool:
+        """Start a motion, stop it and note that in ``found``; False = it came too late."""
+        stop = self._one(rng, kind, found)
+        if stop is not None:
+            found.stops.append(stop)
+            return True
+        found.missed += 1
+        if found.missed > len(found.stops) + 20:
+            raise ExecutionFailed(f"{found.missed} motions ended before they could be stopped")
+        return False
 
     def _cancel_bare(self) -> float:
         """Return how long it takes to cancel a goal of a process that does nothing else [s]."""
@@ -212,20 +220,27 @@ class _Client(ClientNode):
         begin = time.monotonic()
         while (left := begin + delay - time.monotonic()) > 0.0:
             time.sleep(left)  # the random moment itself: nothing to wait for
-        speed, asked = self._speed, time.monotonic()
-        self._ask(kind, handle)
+        speed = self._speed
+        asked = self.ask(kind, handle)
         answer = self._reply(result)
-        if kind == "service":
-            self._reply(self._reset.call_async(Trigger.Request()))
+        if kind != "cancel":
+            self.release()
         if speed < MOVING or answer.result.error_code == ExecuteMotion.Result.NONE:
             return None
         return self._noted(kind, motion, speed, asked, found)
 
-    def _ask(self, kind: str, handle: Any) -> None:
+    def ask(self, kind: str, handle: Any) -> float:
+        """Ask for a stop; return when that was [s of the steady clock]."""
+        asked = time.monotonic()
         if kind == "cancel":
             self._motions.cancel(handle)
         else:
             self._stop.call_async(Trigger.Request())
+        return asked
+
+    def release(self) -> None:
+        """Release the stop that was pressed."""
+        self._reply(self._reset.call_async(Trigger.Request()))
 
     def _noted(
         self, kind: str, motion: str, speed: float, asked: float, found: Measured

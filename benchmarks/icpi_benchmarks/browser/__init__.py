@@ -1,0 +1,1 @@
+"""A real browser without a screen, for tests and measurements of pages."""
