@@ -53,7 +53,7 @@ DECLARED = '<?xml version="1.0" encoding="{}"?>\n'
 TAGS = """
 <material name="grey"><color rgba="0.5 0.5 0.5 1"/></material><material name="grey"/>
 <link name="l1"><visual><material name="grey"/></visual><visual><material name="b"/></visual></link>
-<transmission name="t1"><type>simple</type><joint name="j1"><hardwareInterface/></joint></transmission>
+<transmission name="t1"><type>a</type><joint name="j1"><hardwareInterface/></joint></transmission>
 <ros2_control name="hw" type="system"><joint name="j1" type="revolute"/></ros2_control>
 <gazebo><joint name="x" type="revolute"><parent>a</parent><child link="l3"/></joint></gazebo>
 <joint name="finger" type="prismatic"><parent link="tip"/><child link="finger"/>
