@@ -44,9 +44,9 @@ def recorded_joints(path: Path, arm: Arm, topic: str = "") -> JointRecording:
         rows.append([float(msg.position[names.index(f"{prefix}{j}")]) for j in arm.joints])
     if not rows:
         there = ", ".join(sorted(seen)) or "none"
-        why = f"; {bag.skipped[0]}" if bag.skipped else ""
         raise UsageError(
-            f"bag {path}: no joint states of arm {arm.name} on {topic}: its joints are {there}{why}"
+            f"bag {path}: no joint states of arm {arm.name} on {topic}: its joints are {there}"
+            f"{bag.because}"
         )
     times = (np.array(stamps, dtype=np.int64) - stamps[0]) / SECOND
     return recording_of(arm.joints, times, np.array(rows), arm, f"bag {path}, {topic}")
@@ -61,7 +61,7 @@ def _topic(bag: Bag, asked: str) -> str:
     wanted = f"no joint states on topic {asked!r}" if asked else "which joint states"
     raise UsageError(
         f"bag {bag.path}: {wanted}: topics of joint states are {_listed(found)}; give one of them "
-        "with --topic"
+        f"with --topic{bag.because}"
     )
 
 
