@@ -230,6 +230,8 @@ def test_a_store_on_a_read_only_disk_is_listed_and_reported(read_only_disk, tmp_
     assert f"{run_id}  toy-push" in capsys.readouterr().out
     with TrialStore(path, reading=True) as store:
         assert [trial.number for trial in store.trials(run_id)] == [0]
+    with pytest.raises(StoreError, match="its file system is read-only; choose another"):
+        TrialStore(disk / "new.sqlite")
     assert main(["runs", "delete", run_id, "--yes", "--store", str(path)]) == 2
     said = capsys.readouterr().err
     assert "its file system is read-only; `icpi runs`, `report` and `view` can read it" in said

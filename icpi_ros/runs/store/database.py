@@ -268,17 +268,21 @@ class Database:
             "saved by `sqlite3 FILE .recover`",
             sqlite3.SQLITE_IOERR: f"{exc}; is the disk full or gone?",
         }
-        if code in _REFUSED and self._is_readable and (why := why_not_writable(self.path)):
-            return StoreError(f"{where}: {why}{_ELSEWHERE}")
+        if code in _REFUSED and (why := why_not_writable(self.path)):
+            if self._is_readable:
+                return StoreError(f"{where}: {why}{_ELSEWHERE}")
+            if not self.path.exists():
+                return StoreError(f"{where}: {why}; choose another with --store or ICPI_STORE")
         return StoreError(f"{where}: {reasons.get(code, str(exc))}")
 
 
 def why_not_writable(path: Path) -> str:
-    """Return why a store that is there cannot be written; "" = it can, as far as can be seen."""
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+    """Return why a store cannot be written or made; "" = it can, as far as can be seen."""
+    there = path if path.exists() else path.parent
+    if os.access(there, os.W_OK) and os.access(path.parent, os.W_OK):
         return ""
     with contextlib.suppress(OSError):
-        if os.statvfs(path).f_flag & os.ST_RDONLY:
+        if os.statvfs(there).f_flag & os.ST_RDONLY:
             return "its file system is read-only"
     what = "the file" if os.access(path.parent, os.W_OK) else f"its directory {path.parent}"
     return f"{what} is read-only for this user"
