@@ -7,6 +7,7 @@ than it was written in: axes are unit vectors, limits only tighter, numbers of P
 
 from __future__ import annotations
 
+import inspect
 import io
 import signal
 import sys
@@ -150,8 +151,9 @@ def camera_files():
 
 TOKENS = {
     "urdf": [b"<joint>", b"</joint>", b"<!--", b"-->", b"&amp;", b"&#0;", b"1e400", b"-1e308",
-             b"0.5", b"-1", b"2.0", b"nan", b"inf", b"<mimic joint='j1'/>", b"continuous", b"prismatic", b"xacro:",
-             b'xmlns="a"', DECLARED.format("utf-7").encode(), b"<![CDATA[", b"<!DOCTYPE a>",
+             b"0.5", b"-1", b"2.0", b"nan", b"inf", b"<mimic joint='j1'/>", b"continuous",
+             b"prismatic", b"xacro:", b'xmlns="a"', DECLARED.format("utf-7").encode(),
+             b"<![CDATA[", b"<!DOCTYPE a>",
              robot().encode(), b"\xff\xfe", b"${x}", b'"', b" "],
     "bag": [b"=" * 80, b"MSG: a/B\n", b"\r\n", b"uint8[99999999] a\n", b"string<=5 a\n", b"[<=3]",
             b"Header h\n", b"# ", b"int32 A=1\n", b"geometry_msgs/PoseStamped p\n", b"[]",
@@ -159,7 +161,8 @@ TOKENS = {
 }  # fmt: skip
 YAML_TOKENS = [b"&a", b"*a", b"<<: ", b"{", b"}", b"[", b"]", b": ", b"\n", b"- ", b"? ", b"!!int ",
                b"!!python/name:os.abort ", b"%TAG ! x\n", b"---\n", b"'", b'"', b"|\n ", b"1e400",
-               b"0.5", b"-1", b"2", b".nan", b"-.inf", b"1:30", b"0x10", b"9" * 400, b"yes", b"~", b"\t", b"\0",
+               b"0.5", b"-1", b"2", b".nan", b"-.inf", b"1:30", b"0x10", b"9" * 400, b"yes",
+               b"~", b"\t", b"\0",
                b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"-0.0", b"[" * 200, b"velocity: "]  # fmt: skip
 
 
@@ -272,7 +275,7 @@ def same(cell, value):
         return str(float(cell)) == str(value) and "_" not in cell
     if abs(value) == float("inf"):
         return cell == value
-    return Fraction(cell) == Fraction(value)
+    return Fraction(float(cell) if isinstance(cell, np.floating) else cell) == Fraction(value)
 
 
 def damaged(plain):
@@ -333,7 +336,13 @@ def guided(kind, seconds, number):
     for index, content in enumerate(corpus(kind)):
         (start / str(index)).write_bytes(content)
     options = [f"-max_total_time={seconds}", f"-seed={number}", "-max_len=20000", "-rss_limit_mb=0"]
-    atheris.instrument_all()
+    ours = ("core.yaml", "robots.desc", "motion.limits", "perception.calibration", "bags.formats")
+    readers = ("rosbags.typesys", *(f"icpi_ros.{name}" for name in ours))
+    for name in [name for name in sys.modules if name.startswith(readers)]:
+        for value in list(vars(sys.modules[name]).values()):
+            for function in (value, *(vars(value).values() if isinstance(value, type) else ())):
+                if inspect.isfunction(function) and function.__module__ == name:
+                    atheris.instrument_func(function)
     atheris.Setup([sys.argv[0], *options, str(start)], lambda content: tried(target, content))
     atheris.Fuzz()
 

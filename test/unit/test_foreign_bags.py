@@ -11,6 +11,7 @@ from mcap.writer import CompressionType, Writer
 
 from icpi_ros.bags.formats import frames
 from icpi_ros.bags.formats.definitions import decoder, definition, digest
+from icpi_ros.bags.formats.embedded import embedded_types
 from icpi_ros.bags.formats.frames import lz4_frames, zstd_frames
 from icpi_ros.bags.formats.raw import Channel
 from icpi_ros.bags.reader import Bag
@@ -95,6 +96,17 @@ def test_what_a_definition_lacks_is_taken_from_ours_and_said(tmp_path, text, rem
 @pytest.mark.parametrize("text", ["", " \r\n", "\n\n"])
 def test_an_empty_definition_is_none(text):
     assert decoder(channel(text, language="")).decode(DATA).pose.position.x == 0.6
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\r\n"])
+def test_a_message_without_fields_is_one(text):
+    decoder(channel(text, "std_msgs/msg/Empty")).decode(b"\0\1\0\0\0")
+
+
+def test_bounds_and_defaults_of_texts_are_passed_over():
+    text = 'string<=22 name "Hello: # world!"\nint32[<=3] more [1, 2]\n'
+    names = [name for name, _ in embedded_types(channel(text), {})[0][KIND][1]]
+    assert names == ["name", "more"]
 
 
 def test_a_definition_that_is_whole_goes_before_ours():

@@ -131,6 +131,10 @@ BAD_NUMBERS = {
     "timestamp with zone": (pa.array(range(COUNT)).cast(pa.timestamp("us", "UTC")), "timestamp"),
     "duration": (pa.array(range(COUNT)).cast(pa.duration("ms")), "type duration"),
     "time": (pa.array(range(COUNT), pa.time64("ns")), "type time64"),
+    "dictionary of durations": (
+        pa.array(range(COUNT)).cast(pa.duration("ns")).dictionary_encode(),
+        "type duration",
+    ),
     "list": (pa.array([[[0.5]]] * COUNT), "type list"),
     "map": (pa.array([[("a", 0.5)]] * COUNT, pa.map_("string", "double")), "type map"),
     "dictionary of bools": (pa.array([True] * COUNT).dictionary_encode(), "type bool"),

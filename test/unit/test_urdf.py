@@ -84,6 +84,10 @@ SAME = {
     "safety and dynamics": robot(
         {2: joint(2, more=LIMIT + '<dynamics friction="0"/><safety_controller k_velocity="1"/>')}
     ),
+    "attributes that mean nothing": robot(
+        {3: joint(3).replace("<axis ", '<axis rpy="0 0 0" ').replace("<joint ", '<joint id="3" ')}
+    ),
+    "a fixed joint's axis": robot().replace('link="tip"/>', 'link="tip"/><axis xyz="0 0 0"/>'),
     "numbers of all forms": robot(
         {3: joint(3).replace("0 0.1 0.3", "-0. +1.0e-1 .3").replace("0.1 0 0", " 0.1\t0\n0 ")}
     ),
@@ -129,6 +133,10 @@ REFUSED = {
     "no direction": (robot({2: joint(2, axis="0 0 1e-9")}), "'j2': xyz .* a direction"),
     "an axis that is none": (robot({2: joint(2, axis="0 nan 1")}), r"xyz\[1\] is 'nan'"),
     "two numbers": (robot({2: joint(2, axis="0 1")}), "a list of 3 numbers"),
+    "an empty origin": (
+        robot({2: joint(2).replace('xyz="0 0.1 0.3"', 'xyz=""')}),
+        "'j2': xyz is .*: must be a list of 3 numbers",
+    ),
     "grouped digits": (robot({2: joint(2, axis="0 0 1_0")}), r"xyz\[2\] is '1_0'"),
     "a decimal comma": (robot({2: joint(2, axis="0 0 1,0")}), r"xyz\[2\] is '1,0'"),
     "doctype": ('<!DOCTYPE robot [<!ENTITY a "b">]>' + robot(), "no DOCTYPE"),
@@ -171,6 +179,7 @@ def arm(tmp_path):
 
 PLACEHOLDER = {
     "velocity": {3: joint(3, more=LIMIT.replace('velocity="2"', 'velocity="100"'))},
+    "velocity 0": {3: joint(3, more=LIMIT.replace('velocity="2"', 'velocity="0"'))},
     "velocity missing": {3: joint(3, more=LIMIT.replace('velocity="2"', ""))},
     "velocity of a joint without limits": {3: joint(3, "continuous", more="")},
     "lower": {3: joint(3, more=LIMIT.replace('"-2.5"', '"-1e16"'))},

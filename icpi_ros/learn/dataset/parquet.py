@@ -18,6 +18,7 @@ The unit is also in the metadata of each column.  pyarrow is imported at the fir
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -237,7 +238,26 @@ def _read_table(path: Path, task: Task, names: Sequence[str]) -> tuple[Any, dict
                 f"data set {path} is too large: {file.metadata.num_rows} examples, {size} B; at "
                 f"most {MAX_EXAMPLES} and {MAX_UNPACKED} B are read"
             )
-        return _guarded(path, lambda _: file.read(columns=list(names))), texts
+        table = _guarded(path, lambda _: file.read(columns=list(names)))
+        for name, kind in _written_durations(texts, names):
+            raise DatasetError(
+                f"data set {path}: column {name!r} has the type {kind}: must hold numbers"
+            )
+        return table, texts
+
+
+def _written_durations(texts: Mapping[str, str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield columns of durations that are stored once each: pyarrow reads them as integers."""
+    import pyarrow as pa
+
+    try:
+        written = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(texts.get("ARROW:schema", ""))))
+    except (pa.ArrowException, OSError, ValueError):
+        return  # of another writer
+    for field in written:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else None
+        if kind is not None and field.name in names and pa.types.is_duration(kind):
+            yield field.name, cells.shown_type(kind)
 
 
 def _unpacked_bytes(found: Any) -> int:

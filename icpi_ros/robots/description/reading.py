@@ -285,7 +285,7 @@ def _refused_limit(
         what = f"is {value:g}: must be at most {most:.4g} {unit}{hint}; if it is a placeholder,"
         text = (
             f"{urdf.file.path}: joint {joint!r}: limit {key} "
-            f"{what if math.isfinite(value) else 'is missing:'} give {key} of all joints in "
+            f"{what if math.isfinite(value) else 'is missing, or 0:'} give {key} of all joints in "
             f"{block.where}"
         )
         own = most

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.parsers.expat import errors
 
 import numpy as np
 
@@ -34,6 +35,7 @@ MULTI_BYTE = ("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr
 """Encodings that a file may declare besides those of the XML parser."""
 _DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.-]+)["'][^>]*?\?>""")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_UNBOUND_PREFIX = errors.codes[errors.XML_ERROR_UNBOUND_PREFIX]
 _Element = ElementTree.Element
 
 
@@ -47,7 +49,7 @@ class UrdfChain:
         axes: ``(n, 3)`` unit vectors in the joint's own frame.
         flange: ``(4, 4)`` the tip link in the frame of the last joint [m].
         lower, upper: ``(n,)`` [rad].
-        velocity: ``(n,)`` [rad/s]; infinite where it has none.
+        velocity: ``(n,)`` [rad/s]; infinite where it has none, or 0.
         file: of the URDF.
     """
 
@@ -129,7 +131,7 @@ def _joints(content: bytes, path: Path) -> dict[str, _Element]:
         raise DescriptionError(Refusal(f"{path}: {exc}", Kind.UNREADABLE)) from None
     except (ElementTree.ParseError, ValueError, LookupError) as exc:
         why = f"{path}: not valid XML: {exc}"
-        if "unbound prefix" in str(exc):
+        if getattr(exc, "code", None) == _UNBOUND_PREFIX:
             why += " (not expanded? run it through xacro first)"
         raise DescriptionError(Refusal(why, Kind.UNREADABLE)) from None
     return found
@@ -241,7 +243,7 @@ def _limits(joint: _Element, path: Path) -> list[float]:
             text = f"{block.where}: limit {key} is missing"
             raise DescriptionError(Refusal(text, Kind.MISSING, key, field=key))
     lower, upper = (float(block.numbers(key, 1, _LIMIT)[0]) for key in ("lower", "upper"))
-    if not block.content["velocity"]:
+    if block.content["velocity"] in ([], [0.0]):  # writers' words for "not known"
         return [lower, upper, math.inf]
     return [lower, upper, float(block.numbers("velocity", 1, _SPEED)[0])]
 
