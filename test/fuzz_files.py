@@ -44,9 +44,11 @@ from icpi_ros.robots.description.reading import load_arm
 from icpi_ros.robots.description.urdf import read_urdf
 from icpi_ros.robots.ur5e import UR5E
 
+KINDS = ("urdf", "arm", "limits", "camera", "bag", "parquet")
 HANG = 30
 """Longest time for one file [s]."""
-FOLDER = Path(tempfile.mkdtemp(prefix="icpi-fuzz-"))
+_temporary = tempfile.TemporaryDirectory(prefix="icpi-fuzz-")
+FOLDER = Path(_temporary.name)
 counts = {"read": 0, "refused": 0}
 
 
@@ -296,17 +298,19 @@ def damaged(plain):
     return check
 
 
+def jobs_of(kind):
+    """What is tried with which files."""
+    if kind != "parquet":
+        return [(globals()[kind], files(kind))]
+    plain = plain_file()
+    edit = st.tuples(st.floats(0, 1), st.sampled_from([0, 1, 1, 2, 30]), st.binary(max_size=4))
+    edits = st.lists(edit, min_size=1, max_size=4)
+    return [(table_kept(plain), tables()), (damaged(plain), edits)]
+
+
 def hypothesised(kind, seconds, number):
     """Try until the time is over; every round has other random numbers."""
-    if kind == "parquet":
-        plain = plain_file()
-        edit = st.tuples(st.floats(0, 1), st.sampled_from([0, 1, 1, 2, 30]), st.binary(max_size=4))
-        jobs = [
-            (table_kept(plain), tables()),
-            (damaged(plain), st.lists(edit, min_size=1, max_size=4)),
-        ]
-    else:
-        jobs = [(globals()[kind], files(kind))]
+    jobs = jobs_of(kind)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for target, strategy in jobs:
@@ -314,10 +318,10 @@ def hypothesised(kind, seconds, number):
             one_round(target, strategy, number)
 
 
-def one_round(target, strategy, number):
+def one_round(target, strategy, number, examples=200):
     @seed(number)
     @settings(
-        max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(strategy)
     def one(content):
