@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.core.errors import ResultsError
-from icpi_ros.core.files import replacing
+from icpi_ros.core.files import read_file, replacing
 from icpi_ros.learn.dataset.execution import UNKNOWN
 from icpi_ros.learn.dataset.mixing import ArmId
 
 FORMAT = "icpi-bench"
 VERSION = 1
+MAX_BYTES = 512 * 2**20
+"""Largest file that is read [B]."""
 CONFIG_KEYS = (
     "command",
     "preset",
@@ -148,7 +150,7 @@ def read(path: str | Path) -> Results:
             something missing in it.
     """
     try:
-        content = _parsed(Path(path).read_text(encoding="utf-8"))
+        content = _parsed(read_file(Path(path), MAX_BYTES).decode("utf-8"))
     except OSError as exc:
         raise ResultsError(f"cannot read {path}: {exc.strerror or exc}") from exc
     except (ValueError, RecursionError) as exc:  # wrong Unicode is a ValueError, too

@@ -57,9 +57,9 @@ def recorded_joints(path: Path, arm: Arm, topic: str = "") -> JointRecording:
     found = list(_rows(bag, bag.raw((topic,)), arm, seen))
     if not found:
         there = ", ".join(sorted(seen)) or "none"
-        why = f"; {bag.skipped[0]}" if bag.skipped else ""
         raise UsageError(
-            f"bag {path}: no joint states of arm {arm.name} on {topic}: its joints are {there}{why}"
+            f"bag {path}: no joint states of arm {arm.name} on {topic}: its joints are {there}"
+            f"{bag.because}"
         )
     stamps = np.array([ns for ns, _ in found], dtype=np.int64)
     rows = np.array([row for _, row in found])
@@ -130,7 +130,7 @@ def _topic(bag: Bag, asked: str) -> str:
     wanted = f"no joint states on topic {asked!r}" if asked else "which joint states"
     raise UsageError(
         f"bag {bag.path}: {wanted}: topics of joint states are {_listed(found)}; give one of them "
-        "with --topic"
+        f"with --topic{bag.because}"
     )
 
 

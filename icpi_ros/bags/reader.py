@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from icpi_ros.bags.formats.definitions import Decode, decoder
 from icpi_ros.bags.formats.files import open_files
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, shown, why
-from icpi_ros.bags.topics import assign
+from icpi_ros.bags.topics import TYPES, assign, of_other_types
 from icpi_ros.core.errors import UsageError
 
 ORDER_WINDOW = 2_000_000_000
@@ -19,6 +19,10 @@ MAX_WAITING_BYTES = 64 * 2**20
 """Largest size of the messages that wait for their place [B]."""
 MAX_WAITING_MESSAGES = 100_000
 """Largest number of them."""
+
+
+_MAX_SHOWN = 3
+"""Lines about what was skipped in an error."""
 
 
 class Message(NamedTuple):
@@ -56,13 +60,22 @@ class Bag:
         self._files = open_files(path, self._notes)
         self.channels: list[Channel] = _distinct([c for f in self._files for c in f.channels()])
         self._mapping = mapping or {}
-        self.topics: dict[str, str] = assign(self.channels, self._mapping) if assigned else {}
+        self.topics: dict[str, str] = {}
+        if assigned:
+            self._assign(TYPES)
         self._decoders: dict[Channel, Decode | None] = {}
 
     @property
     def skipped(self) -> list[str]:
         """Lines about what could not be read so far; complete after a stream has ended."""
         return self._notes.lines
+
+    @property
+    def because(self) -> str:
+        """Return the first of these lines as the end of an error's message; "" = none."""
+        lines = self._notes.lines
+        more = f"; and {len(lines) - _MAX_SHOWN} more" if len(lines) > _MAX_SHOWN else ""
+        return f" ({'; '.join(lines[:_MAX_SHOWN])}{more})" if lines else ""
 
     def note(self, line: str) -> None:
         """Report that something was skipped."""
@@ -75,8 +88,18 @@ class Bag:
             UsageError: it has several.
         """
         if name not in self.topics:
-            self.topics |= assign(self.channels, self._mapping, {name: kind})
+            self._assign({name: kind})
         return name in self.topics
+
+    def _assign(self, types: Mapping[str, str]) -> None:
+        """Look for the topics of ``types``, and note those of another type."""
+        try:
+            self.topics |= assign(self.channels, self._mapping, types)
+        except UsageError as exc:
+            raise UsageError(f"{exc}{self.because}") from None
+        for name in types.keys() - self.topics.keys():
+            for line in of_other_types(self.channels, name, types[name]):
+                self.note(line)
 
     def require(self, *names: str) -> None:
         """Check that the bag has topics.
@@ -89,7 +112,7 @@ class Bag:
             there = shown(channel.topic for channel in self.channels)
             raise UsageError(
                 f"bag {self.path}: no topic {', '.join(missing)}; its topics are {there}; give a "
-                "mapping if they have other names"
+                f"mapping if they have other names{self.because}"
             )
 
     def raw(self, topics: Collection[str]) -> Iterator[RawMessage]:
@@ -148,10 +171,13 @@ class Bag:
 
     def _decoder(self, channel: Channel) -> Decode | None:
         try:
-            return decoder(channel)
+            found = decoder(channel)
         except UsageError as exc:
             self.note(f"{exc}: its messages are skipped")
             return None
+        if found.remark:
+            self.note(found.remark)
+        return found.decode
 
 
 def _distinct(channels: list[Channel]) -> list[Channel]:

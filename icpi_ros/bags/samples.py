@@ -267,7 +267,7 @@ class ImageBag:
             count += 1
             yield stamp, frame_of(msg)
         if not count and bag.skipped:
-            raise UsageError(f"cannot read bag {self.path}: {bag.skipped[0]}")
+            raise UsageError(f"cannot read bag {self.path}: no image in it{bag.because}")
 
     def count(self) -> int:
         """Return the number of images.
@@ -318,7 +318,7 @@ class ImageBag:
             return images[0]
         there = ", ".join(images) or "none"
         asked = f"no images on topic {self.topic!r}" if self.topic else "which images"
-        raise UsageError(f"bag {self.path}: {asked}: image topics are {there}")
+        raise UsageError(f"bag {self.path}: {asked}: image topics are {there}{bag.because}")
 
 
 def _raw_name(topic: str) -> str:

@@ -101,6 +101,15 @@ def assign(
     return found
 
 
+def of_other_types(channels: Iterable[Channel], name: str, kind: str) -> list[str]:
+    """Return a line about each topic that has our name, and not the type that belongs to it."""
+    return [
+        f"{shown([channel.topic])} is {shown([channel.kind])}, expected {kind}: it is not read"
+        for channel in channels
+        if channel.kind != kind and ("/" + channel.topic).endswith("/" + name)
+    ]
+
+
 def _mapped(name: str, topic: str, kind: str, kinds: Mapping[str, str]) -> str:
     there = kinds.get(topic)
     if there is None:

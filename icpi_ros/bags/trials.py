@@ -389,4 +389,4 @@ def _equal(one: Array | None, other: Array | None) -> bool:
 
 
 def _because(bag: Bag) -> str:
-    return f" ({bag.skipped[0]})" if bag.skipped else ": were windows and trials recorded?"
+    return bag.because or ": were windows and trials recorded?"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from icpi_ros.tasks.base import Task
 
 
-def opened_store(path: Path | None) -> TrialStore:
-    """Open a trial store that is there; None = the default one.
+def opened_store(path: Path | None, reading: bool = True) -> TrialStore:
+    """Open a trial store that is there, to read it or to write; None = the default one.
 
     Raises:
         UsageError: it is not.
@@ -38,7 +38,7 @@ def opened_store(path: Path | None) -> TrialStore:
     path = path or default_path()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}: name one with --store")
-    return TrialStore(path)
+    return TrialStore(path, reading=reading)
 
 
 def is_bag(path: Path) -> bool:

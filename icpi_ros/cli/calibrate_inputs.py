@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from icpi_ros.bags.samples import ImageBag
 from icpi_ros.core.errors import CalibrationFailed, InvalidValue, UsageError
+from icpi_ros.core.files import read_file
 from icpi_ros.core.units import MAX_BARE, parse_length
 from icpi_ros.perception.calibration.board import Board, Gray
 from icpi_ros.perception.calibration.file import require_size
@@ -34,6 +35,8 @@ from icpi_ros.perception.camera import Intrinsics
 POINT = "U,V,X,Y,Z"
 MAX_IMAGES = 40
 """Further images of --images are not read: the corners are a median."""
+MAX_POINTS_FILE = 1_000_000
+"""Largest file of --points [B]."""
 MARKER = "ID,SIZE,X,Y,Z[,YAW]"
 
 
@@ -53,7 +56,7 @@ def known_points(args: argparse.Namespace, intrinsics: Intrinsics) -> Known:
         UsageError: nothing is given, text is no number, or markers without an image.
     """
     rows = [_point(text, f"point {i}") for i, text in enumerate(args.point, 1)]
-    rows += _read(args.points) if args.points else []
+    rows += read_points(args.points) if args.points else []
     markers = [_marker(text) for text in args.marker]
     if not rows and not markers:
         raise UsageError("nothing is known of the table: give --point, --points or --marker")
@@ -143,10 +146,14 @@ def _marker(text: str) -> Marker:
     return Marker.flat(int(values[0]), values[1], np.array(values[2:5]), float(yaw))
 
 
-def _read(path: Path) -> list[tuple[str, list[float]]]:
-    """Return names and values of a CSV; a header and lines with # are passed over."""
+def read_points(path: Path) -> list[tuple[str, list[float]]]:
+    """Return names and values of a CSV; a header and lines with # are passed over.
+
+    Raises:
+        UsageError: it cannot be read, or a line is not of that form.
+    """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_file(path, MAX_POINTS_FILE).decode("utf-8-sig").splitlines()
     except OSError as exc:
         raise UsageError(f"--points {path}: {exc.strerror or exc}") from exc
     except ValueError as exc:

@@ -54,7 +54,7 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
         raise UsageError("--arm and --mix are for simulated trials: leave them out with --run-id")
     if args.goal is not None:
         raise UsageError("--goal is that of the stored run: leave it out")
-    with TrialStore(path) as store:
+    with TrialStore(path, reading=True) as store:
         config, trials = store.run(args.run_id).config, store.trials(args.run_id)
         own = str(config.improver).startswith("llm")
         name = args.improver or (config.improver if own else "llm")

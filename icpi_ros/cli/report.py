@@ -113,7 +113,7 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
         UsageError: runs of several tasks for one table, or of several arms or backends.
     """
     refuse_pages(asked)
-    with TrialStore(path) as store:
+    with TrialStore(path, reading=True) as store:
         found = [(store.run(run_id), store.trials(run_id)) for run_id in run_ids]
         spent = [spent_on(store.trials(run_id, all_attempts=True)) for run_id in run_ids]
         mixed = _mixture(store, [record for record, _ in found])

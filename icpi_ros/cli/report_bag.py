@@ -52,7 +52,7 @@ def _stored(run_id: str, store: Path | None) -> list[Trial]:
         if store:
             raise UsageError(f"there is no trial store at {path}")
         return []
-    with TrialStore(path) as opened:
+    with TrialStore(path, reading=True) as opened:
         try:
             return opened.trials(run_id)
         except UnknownRun:

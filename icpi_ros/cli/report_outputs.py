@@ -72,7 +72,7 @@ def write_stored_run(run_id: str, store: Path, asked: Outputs, mix: bool = False
     Raises:
         UsageError: its trials are of several arms or backends, and ``mix`` is false.
     """
-    with TrialStore(store) as opened:
+    with TrialStore(store, reading=True) as opened:
         record, trials = opened.run(run_id), opened.trials(run_id)
         spent = spent_on(opened.trials(run_id, all_attempts=True))
     refuse_mixed_run(record, mix)

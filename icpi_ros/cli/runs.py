@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if not path.exists():
         print(f"no runs: {path} does not exist yet")
     else:
-        with TrialStore(path) as store:
+        with TrialStore(path, reading=True) as store:
             stored = store.runs()
         found = [run for run in stored if _wanted(run, args)]
         for line in map(_line, found) if found else [_none(stored, args)]:
@@ -97,7 +97,7 @@ def compare_runs(args: argparse.Namespace) -> int:
 def delete_run(args: argparse.Namespace) -> int:
     """Delete a run for good; 0 = it is gone."""
     _refuse_page(args, "it only shows")
-    with opened_store(args.store) as store:
+    with opened_store(args.store, reading=False) as store:
         store.run(args.deleted)  # refused if there is none
         store.lease(args.deleted)  # refused if it is in use
         summary = next(run for run in store.runs() if run.run_id == args.deleted)

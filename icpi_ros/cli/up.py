@@ -59,5 +59,7 @@ def _recorded_task(values: dict[str, str]) -> str:
     bag.require(WINDOW)
     first = next(bag.messages((WINDOW,)), None)
     if first is None:
-        raise UsageError(f"bag {bag.path}: no trial window in it: nothing can be replayed")
+        raise UsageError(
+            f"bag {bag.path}: no trial window in it: nothing can be replayed{bag.because}"
+        )
     return str(first.content.task)

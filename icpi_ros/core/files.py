@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, locks of files between processes, hashes of files.
+"""Files that are whole or not there at all, bounded reads, locks between processes, hashes.
 
 The kernel drops a lock whatever way its holder ends.  Plain ``flock`` and not the package
 ``filelock``: its lock names no holder and leaves its file, and the one for many readers is a data
@@ -10,12 +10,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 CACHE = "ICPI_CACHE"
 """Environment variable with the folder of caches; else the user's (XDG base directory
@@ -34,6 +37,73 @@ def cache_folder(kind: str) -> Path:
         return Path(chosen) / kind
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "icpi" / kind
+
+
+_KINDS = {
+    stat.S_IFCHR: "it is a device",
+    stat.S_IFBLK: "it is a device",
+    stat.S_IFIFO: "it is a pipe",
+    stat.S_IFSOCK: "it is a socket",
+}
+
+
+def require_regular(path: Path) -> None:
+    """Check that what a user names is a file with an end, without opening it.
+
+    A pipe or a device may never answer, and some devices act on being opened.
+
+    Raises:
+        OSError: it is not there, or is a folder, a device, a pipe, a socket or a part of /proc.
+    """
+    _check_kind(os.stat(path), path)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file that a user names for reading; it never waits.
+
+    Raises:
+        OSError: as :func:`require_regular`, or it may not be read.
+    """
+    require_regular(path)
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _check_kind(os.fstat(fd), path)  # it may be another one by now
+        return os.fdopen(fd, "rb")
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file that a user names.
+
+    Raises:
+        OSError: as :func:`open_file`, or it has more than ``max_bytes`` bytes (``EFBIG``).
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(max_bytes + 1) if size <= max_bytes else b""
+    if max(size, len(content)) > max_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {max_bytes} bytes", str(path))
+    return content
+
+
+def _check_kind(found: os.stat_result, path: Path) -> None:
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    why = _KINDS.get(kind, "")
+    if not why and found.st_dev in _kernel_devices():
+        why = "it is a window into the kernel"
+    if why:
+        raise OSError(errno.EINVAL, f"{why}, not a file", str(path))
+
+
+@functools.cache
+def _kernel_devices() -> frozenset[int]:
+    """Return the device numbers of /proc and /sys, whose files may have no end."""
+    found = {os.stat(place).st_dev for place in ("/proc", "/sys") if os.path.exists(place)}
+    return frozenset(found - {os.stat("/").st_dev})
 
 
 @contextlib.contextmanager

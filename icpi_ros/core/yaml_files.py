@@ -1,10 +1,13 @@
-"""The reader of all YAML files: of bounded size and depth, safe, every key once, numbers decimal.
+"""The reader of all YAML files: of bounded size, depth and time, every key once, numbers decimal.
 
-Exceptions are the texts that this package makes and takes back in itself.
+An alias counts as all that it stands for, so that no small text becomes a large content; tags,
+merge keys and lists that hold themselves are refused.  Exceptions are the texts that this package
+makes and takes back in itself.
 """
 
 from __future__ import annotations
 
+import errno
 import re
 import reprlib
 from collections.abc import Collection, Generator, Mapping
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from icpi_ros.core.errors import IcpiError, Kind, Refusal, UsageError
-from icpi_ros.core.files import replacing
+from icpi_ros.core.files import read_file, replacing
 from icpi_ros.core.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ else:
 
 MAX_DEPTH = 100
 """Lists and mappings inside each other: some ten thousand crash the loader in C."""
+MAX_NODES = 100_000
+"""Keys, values, lists and mappings together, those that aliases stand for included."""
+MAX_DIRECTIVES = 10
+"""Lines that begin with %: the loader compares each with all others."""
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = r"[-+]?(?:0|[1-9][0-9]{0,17})$"
 _FLOAT = (
@@ -34,6 +41,13 @@ _FLOAT = (
 """Of the numbers of YAML 1.1 those that are decimal: not 1:30, nor 010, which is 8."""
 _OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+_OWN_TAG = {
+    yaml.ScalarEvent: f"{_TAG}str",
+    yaml.MappingStartEvent: f"{_TAG}map",
+    yaml.SequenceStartEvent: f"{_TAG}seq",
+}
+"""The tag that changes nothing; any other one could bring in what the rules here leave out."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +85,31 @@ class YamlMapping(dict[Any, Any]):
     lines: Mapping[Any, int] = {}
 
 
+def read_content(path: Path, kind: FileKind) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        IcpiError: it cannot be read, is no file or is too large; of the kind's class.
+    """
+    try:
+        return read_file(path, kind.max_bytes)
+    except OSError as exc:
+        why = f"cannot read {kind.name}{path}: {exc.strerror or exc}{kind.remedy}"
+        if exc.errno == errno.EFBIG:
+            why = f"{path} is too large: {exc.strerror}"
+        raise kind.refused(why) from exc
+    except ValueError:  # a NUL in its name
+        raise kind.refused(f"cannot read {kind.name}{str(path)!r}: not a file name") from None
+
+
 def read_text(path: Path, kind: FileKind) -> str:
     """Return the text of a file.
 
     Raises:
-        IcpiError: it cannot be read, is too large, or is no text; of the kind's class.
+        IcpiError: as :func:`read_content`, or it is no text.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(kind.max_bytes + 1)
-    except OSError as exc:
-        why = f"cannot read {kind.name}{path}: {exc.strerror or exc}{kind.remedy}"
-        raise kind.refused(why) from exc
-    if len(content) > kind.max_bytes:
-        raise kind.refused(f"{path} is too large: it has more than {kind.max_bytes} bytes")
-    try:
-        return content.decode("utf-8")
+        return read_content(path, kind).decode("utf-8")
     except ValueError:
         raise kind.refused(f"{kind.invalid.format(path=path)}: not text in UTF-8") from None
 
@@ -95,10 +118,11 @@ def parse_yaml(text: str, path: Path, kind: FileKind) -> Any:
     """Return what the text of a YAML file holds; ``path`` is for messages.
 
     Raises:
-        IcpiError: it is not valid YAML, or has a key twice; of the kind's class.
+        IcpiError: it is not valid YAML, has a key twice, or a bound is exceeded; of the kind's
+            class.
     """
     try:
-        _check_depth(text)
+        _check_size(text)
         return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
@@ -170,13 +194,14 @@ class _Loader(_BaseLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set[str]()
         for item, _ in node.value:
-            if item.tag == f"{_TAG}merge":  # a few can grow beyond any memory
-                raise _refusal("<< is not read: write the keys out", item)
             if isinstance(item, yaml.ScalarNode):
                 if item.value in seen:
                     raise _GivenTwice(None, None, item.value, item.start_mark)
                 seen.add(item.value)
-        return super().construct_mapping(node, deep)
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):  # 1 and 1.0, yes and true
+            raise _GivenTwice(None, None, _repeated(self, node), node.start_mark)
+        return found
 
     def construct_yaml_map(self, node: yaml.MappingNode) -> Generator[YamlMapping, None, None]:
         block = YamlMapping()
@@ -185,12 +210,8 @@ class _Loader(_BaseLoader):
         lines = [item.start_mark.line + 1 for item, _ in node.value]
         block.lines = dict(zip(block, lines, strict=False))
 
-    def construct_undefined(self, node: yaml.Node) -> Any:
-        allowed = "a text, a finite number, true, false, a list or a mapping"
-        raise _refusal(f"the tag {node.tag} is not read: write {allowed} without a tag", node)
 
-
-def _refusal(problem: str, at: yaml.Node | yaml.Event) -> yaml.constructor.ConstructorError:
+def _refusal(problem: str, at: yaml.Event) -> yaml.constructor.ConstructorError:
     mark: Any = at.start_mark
     return yaml.constructor.ConstructorError(None, None, problem, mark)
 
@@ -205,16 +226,74 @@ def _set_up() -> None:
     for name, form in (("int", _INTEGER), ("float", _FLOAT)):
         _Loader.add_implicit_resolver(_TAG + name, re.compile(form), list("-+.0123456789"))
     _Loader.add_constructor(f"{_TAG}map", _Loader.construct_yaml_map)
-    _Loader.add_constructor(None, _Loader.construct_undefined)
 
 
 _set_up()
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
+def _repeated(loader: _Loader, node: yaml.MappingNode) -> str:
+    """Return the text of the first key that equals another one before it."""
+    seen = set[Any]()
+    for item, _ in node.value:
+        key = loader.construct_object(item, deep=True)
+        if key in seen:
+            break
+        seen.add(key)
+    return str(item.value)
+
+
+def _check_size(text: str) -> None:
+    """Refuse a text before anything is made of it that would be too deep or too large."""
+    if len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
+        problem = f"more than {MAX_DIRECTIVES} lines that begin with %"
+        raise yaml.constructor.ConstructorError(None, None, problem)
+    count = _NodeCount()
     for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
-        if depth > MAX_DEPTH:
+        count.add(event)
+
+
+class _NodeCount:
+    """Number of nodes of a text as its events come, those that aliases stand for included."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open = list[tuple[str | None, int]]()  # anchor, and the count before
+        self._sizes = dict[str, int]()
+
+    def add(self, event: yaml.Event) -> None:
+        """Count an event; raise the refusal of a text that is too deep or too large."""
+        if isinstance(event, _CLOSING):
+            self._anchored(*self._open.pop())
+            return
+        if isinstance(event, yaml.AliasEvent):
+            self._count += self._size_behind(event)
+        elif isinstance(event, yaml.NodeEvent):
+            self._add_node(event)
+        if self._count > MAX_NODES:
+            raise _refusal(f"more than {MAX_NODES} keys and values", event)
+
+    def _add_node(self, event: Any) -> None:
+        if event.tag not in (None, "!", _OWN_TAG[type(event)]):
+            allowed = "a text, a finite number, true, false, a list or a mapping"
+            tag = event.tag[:80].replace(_TAG, "!!")
+            raise _refusal(f"the tag {tag} is not read: write {allowed} without a tag", event)
+        if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
+            raise _refusal("<< is not read: write the keys out", event)  # a few grow beyond bounds
+        before = self._count
+        self._count += 1
+        if not isinstance(event, _OPENING):
+            self._anchored(event.anchor, before)
+            return
+        self._open.append((event.anchor, before))
+        if len(self._open) > MAX_DEPTH:
             problem = f"more than {MAX_DEPTH} lists or mappings inside each other"
             raise _refusal(problem, event)
+
+    def _anchored(self, anchor: str | None, before: int) -> None:
+        if anchor is not None:
+            self._sizes[anchor] = self._count - before
+
+    def _size_behind(self, alias: yaml.AliasEvent) -> int:
+        if any(anchor == alias.anchor for anchor, _ in self._open):
+            raise _refusal(f"*{alias.anchor} stands for what it is in", alias)
+        return self._sizes.get(str(alias.anchor), 1)

@@ -62,7 +62,8 @@ class Executions:
 def draws(dataset: Dataset, goal: Array) -> Indices:
     """Return the number ``(N,)`` of each example's physics sample, for a run with ``goal``."""
     apart = dataset.goal[:, :0] if _movable(dataset, goal) else dataset.goal
-    key = np.column_stack([dataset.group, apart])
+    group = np.unique(dataset.group, return_inverse=True)[1]  # float64 holds no stamps [ns]
+    key = np.column_stack([group, apart])
     return np.asarray(np.unique(key, axis=0, return_inverse=True)[1].reshape(-1), dtype=np.int64)
 
 

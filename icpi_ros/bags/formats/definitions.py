@@ -7,61 +7,57 @@ described in a bag.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rosbags.interfaces import Nodetype
 from rosbags.typesys import (
     Stores,
     TypesysError,
-    get_types_from_idl,
     get_types_from_msg,
     get_typestore,
 )
 
+from icpi_ros.bags.formats.embedded import embedded_types, references
 from icpi_ros.bags.formats.raw import Channel, why
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.resources import share_path
 
 _SEPARATOR = "=" * 80
-MAX_DEFINITION = 2**18
-"""Longest embedded definition that is parsed [characters]; the longest standard ones have 10 k."""
-MAX_FIELDS = 2000
-"""Fields of all types of a definition together, elements of fixed arrays of messages included."""
 OWN = "icpi_msgs"
-_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*){1,2}")
-_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_IDL = "=" * 80 + "\n"
-
 Decode = Callable[[bytes], Any]
 
 
-@lru_cache(maxsize=256)
-def decoder(channel: Channel) -> Decode:
-    """Return the function that turns serialised bytes of a channel into a message.
+class Decoder(NamedTuple):
+    """Function that turns serialised bytes of a channel into a message.
 
     Messages are objects with the fields of the type; arrays of numbers are numpy arrays.  The
     function raises whatever the bytes make it stumble over.
+
+    Attributes:
+        decode: the function.
+        remark: about a definition that is not whole; "" = it is.
+    """
+
+    decode: Decode
+    remark: str = ""
+
+
+@lru_cache(maxsize=256)
+def decoder(channel: Channel) -> Decoder:
+    """Return the decoder of a channel.
 
     Raises:
         UsageError: the type is not known, or its definition cannot be read.
     """
     if channel.encoding != "cdr":
         raise UsageError(f"{channel.topic}: encoding {channel.encoding[:40]!r} is not cdr")
-    store = get_typestore(Stores.EMPTY) if channel.definition else own_types()
-    if channel.definition:
-        try:
-            store.register(_types(channel))
-        except Exception as exc:  # damaged bytes: whatever parsers stumble over
-            raise UsageError(
-                f"{channel.topic}: the definition of {channel.kind[:60]!r} cannot be read: "
-                f"{why(exc)}"
-            ) from exc
+    remark, store = "", own_types()
+    if channel.definition.strip():
+        store, remark = _embedded(channel)
     if channel.kind not in store.types:
         raise UsageError(
             f"{channel.topic}: type {channel.kind[:60]!r} is neither described in the bag nor known"
@@ -70,7 +66,23 @@ def decoder(channel: Channel) -> Decode:
     def decode(data: bytes) -> Any:
         return store.deserialize_cdr(data, channel.kind)
 
-    return decode
+    return Decoder(decode, remark)
+
+
+def _embedded(channel: Channel) -> tuple[Any, str]:
+    """Return a store of the types of a channel's definition and a remark about it, a line.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    what = f"{channel.topic}: the definition of {channel.kind[:60]!r}"
+    try:
+        types, remark = embedded_types(channel, own_types().fielddefs)
+        store = get_typestore(Stores.EMPTY)
+        store.register(types)
+    except Exception as exc:  # damaged bytes: whatever parsers stumble over
+        raise UsageError(f"{what} cannot be read: {why(exc)}") from exc
+    return store, remark and f"{what}: {remark}"
 
 
 @lru_cache(maxsize=1)
@@ -93,51 +105,11 @@ def digest(channel: Channel) -> str:
     Raises:
         UsageError: it cannot be read.
     """
-    store = get_typestore(Stores.EMPTY)
+    store, _ = _embedded(channel)
     try:
-        store.register(_types(channel))
         return str(store.hash_rihs01(channel.kind))
-    except Exception as exc:  # damaged bytes: whatever parsers stumble over
+    except Exception as exc:  # names that a definition may have, and the hash may not
         raise UsageError(f"{channel.topic}: its definition cannot be read: {why(exc)}") from exc
-
-
-def _types(channel: Channel) -> dict[str, Any]:
-    text = channel.definition
-    if len(text) > MAX_DEFINITION:
-        raise ValueError(f"it is longer than {MAX_DEFINITION} characters")
-    if channel.language != "ros2idl":
-        found = get_types_from_msg(text, channel.kind)
-    else:
-        found = {}
-        for part in filter(None, text.split(_IDL)):
-            body = part.split("\n", 1)[-1] if part.startswith("IDL: ") else part
-            found |= get_types_from_idl(body)
-    # The library makes Python code of the names: only names may pass.  Constants are not needed.
-    for name, (_, fields) in found.items():
-        types = [name, *(ref for _, kind in fields for ref in references(kind))]
-        names = [field for field, _ in fields]
-        if not (all(map(_TYPE.fullmatch, types)) and all(map(_FIELD.fullmatch, names))):
-            raise ValueError("a name in it is not valid")
-    if sum(_places(kind) for _, fields in found.values() for _, kind in fields) > MAX_FIELDS:
-        raise ValueError(f"it has more than {MAX_FIELDS} fields")
-    return {name: ([], fields) for name, (_, fields) in found.items()}
-
-
-def _places(kind: Any) -> int:
-    """Return for how many values the library makes code; numbers in an array are one."""
-    what, inner = kind
-    if what != Nodetype.ARRAY:
-        return 1
-    (of, name), count = inner
-    return 1 if of == Nodetype.BASE and name[0] not in ("string", "wstring") else int(count)
-
-
-def references(kind: Any) -> list[str]:
-    """Return the names of other types in the description of a field."""
-    what, inner = kind
-    if what in (Nodetype.ARRAY, Nodetype.SEQUENCE):
-        return references(inner[0])
-    return [inner] if what == Nodetype.NAME else []
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 import zstandard
 
 from icpi_ros.bags.formats.folder import METADATA
+from icpi_ros.bags.formats.frames import zstd_frames
 from icpi_ros.bags.formats.mcap_file import MAX_CHUNK, McapFile
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, why
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
@@ -88,10 +89,10 @@ class CompressedFile:
 
 
 def _unpacked(data: bytes) -> bytes:
-    if 0 < zstandard.get_frame_parameters(data).content_size <= MAX_CHUNK:
-        return zstandard.ZstdDecompressor().decompress(data)
-    with zstandard.ZstdDecompressor().stream_reader(data) as reader:
-        out = bytes(reader.read(MAX_CHUNK + 1))
+    expected = zstandard.get_frame_parameters(data).content_size
+    out = zstd_frames(data, expected if 0 < expected <= MAX_CHUNK else MAX_CHUNK)
+    if 0 < expected < len(out):  # of the first of several frames
+        out = zstd_frames(data, MAX_CHUNK)
     if len(out) > MAX_CHUNK:
         raise ValueError(f"it would grow beyond {MAX_CHUNK} B")
     return out
@@ -165,7 +166,7 @@ def _files(path: Path, notes: Notes) -> tuple[list[Path], bool]:
     if not path.is_dir():
         raise UsageError(f"cannot read bag {path}: it is not a file; a bag is {HELP}")
     there = sorted((p for p in path.iterdir() if _is_storage(p)), key=_number)
-    info = _information(path / METADATA) or {}
+    info = _information(path / METADATA, notes) or {}
     named = _named(path, info, notes)
     if named is None:
         notes.add(f"{path.name}: there is no {METADATA} that can be read, its files are read as is")
@@ -211,10 +212,11 @@ def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | Non
     return [_inside(folder, name) for name in names]
 
 
-def _information(path: Path) -> dict[str, Any] | None:
+def _information(path: Path, notes: Notes) -> dict[str, Any] | None:
     try:
-        content = read_yaml(path, METADATA_FILE) if path.is_file() else None
-    except (OSError, UsageError):
+        content = read_yaml(path, METADATA_FILE) if path.exists() else None
+    except (OSError, UsageError) as exc:
+        notes.add(str(exc))
         return None
     info = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None
     return info if isinstance(info, dict) else None

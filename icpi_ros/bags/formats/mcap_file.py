@@ -16,13 +16,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import lz4.frame
-import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Channel as ChannelRecord
 from mcap.records import ChunkIndex, Schema
 
+from icpi_ros.bags.formats.embedded import full_kind
+from icpi_ros.bags.formats.frames import lz4_frames, zstd_frames
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, check_start, why
 
 MAGIC = b"\x89MCAP0\r\n"
@@ -170,7 +170,7 @@ class McapFile:
             found.id,
             Channel(
                 found.topic,
-                schema.name,
+                full_kind(schema.name),
                 found.message_encoding,
                 schema.data.decode("utf-8", "replace"),
                 schema.encoding,
@@ -278,9 +278,9 @@ def unpacked(body: bytes) -> bytes:
     if size > MAX_CHUNK:
         raise ValueError(f"it would grow to {size} B, at most {MAX_CHUNK} B are allowed")
     if compression == "zstd":
-        data = _zstd(packed, size)
+        data = zstd_frames(packed, size)
     elif compression == "lz4":
-        data = lz4.frame.LZ4FrameDecompressor().decompress(packed, size + 1)
+        data = lz4_frames(packed, size)
     elif compression == "":
         data = bytes(packed)
     else:
@@ -290,15 +290,6 @@ def unpacked(body: bytes) -> bytes:
     if crc and zlib.crc32(data) != crc:
         raise ValueError("its checksum is wrong")
     return bytes(data)
-
-
-def _zstd(packed: memoryview, size: int) -> bytes:
-    """Return what is packed; at most one byte more than ``size`` where it does not fit."""
-    frame = zstandard.get_frame_parameters(packed)
-    if frame.content_size == size:
-        return zstandard.ZstdDecompressor().decompress(packed)
-    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-        return bytes(reader.read(size + 1))
 
 
 def _places(piece: bytes, mark: bytes) -> Iterator[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import open_file
 from icpi_ros.core.text import printable
 
 MAX_LINES = 50
@@ -75,7 +76,7 @@ def check_start(path: Path, magic: bytes, kind: str) -> int:
         UsageError: it does not, or cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start, size = file.read(len(magic)), os.fstat(file.fileno()).st_size
     except OSError as exc:
         raise UsageError(f"cannot read bag {path}: {exc.strerror}") from exc

@@ -35,14 +35,27 @@ def together(known: Dataset, added: Dataset, task: Task, mix: bool = False) -> D
     pair = two_arms((*known.arms, *added.arms))
     found = "" if pair is None else f"examples of {pair[0]} and of {pair[1]}"
     mixed = refuse_ways(found, "the data set", "leave out --with", mix)
-    first = 1 + int(np.max(known.group)) if len(known) else 0
-    shifted = replace(added, group=np.asarray(added.group, dtype=np.int64) + first)
+    known, shifted = _apart(known, added)
     note = {"examples": len(known), "fingerprint": fingerprint(known)}
     made = {**added.provenance, "with": {**note, "provenance": known.provenance}}
     all_mixed = "; ".join(filter(None, (added.provenance.get("mixed"), mixed)))
     made |= {"mixed": all_mixed} if all_mixed else {}
     arms = distinct((*known.arms, *added.arms))
     return replace(join(task, [known, shifted]), provenance=made, arms=arms)
+
+
+def _apart(known: Dataset, added: Dataset) -> tuple[Dataset, Dataset]:
+    """Return two sets with other groups in the second; as numbers from 0 where they are huge."""
+    first = 1 + int(np.max(known.group)) if len(known) else 0
+    largest = int(np.max(added.group)) if len(added) else 0
+    if first + largest > np.iinfo(np.int64).max:
+        known, added = _renumbered(known), _renumbered(added)
+        first = 1 + int(np.max(known.group))
+    return known, replace(added, group=np.asarray(added.group, dtype=np.int64) + first)
+
+
+def _renumbered(dataset: Dataset) -> Dataset:
+    return replace(dataset, group=np.unique(dataset.group, return_inverse=True)[1])
 
 
 def choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:

@@ -1,7 +1,8 @@
 """Data sets as Parquet files that pandas, polars and DuckDB read directly.
 
 One row per example; flat columns ``theta_<name>``, ``error_<name>``, ``dtheta_<name>``,
-``goal_<name>`` (float64, SI), ``cost``, ``label_cost`` [m] and ``group`` (int64).  The file's
+``goal_<name>`` (float64, SI), ``cost``, ``label_cost`` [m] and ``group`` (int64); of files by
+others see :mod:`icpi_ros.learn.dataset.cells`.  The file's
 key-value metadata, all text:
 
     icpi.schema_version   of this layout
@@ -17,20 +18,23 @@ The unit is also in the metadata of each column.  pyarrow is imported at the fir
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from icpi_ros.core.errors import DatasetError, UsageError
-from icpi_ros.core.files import replacing
+from icpi_ros.core.files import replacing, require_regular
 from icpi_ros.core.redact import Json, jsonable
+from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array
+from icpi_ros.learn.dataset import cells
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.dataset import SCHEMA_VERSION, Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN
@@ -44,6 +48,11 @@ PREFIX = "icpi."
 ARMS = f"{PREFIX}arms"
 _VERIFY = {"page_checksum_verification": True}
 _SCALARS = ("cost", "label_cost")
+GROUP = "group"
+MAX_EXAMPLES = 5_000_000
+MAX_UNPACKED = 2**31
+"""Largest size of all columns together, unpacked [B]."""
+_MAX_NAMES = 30
 
 
 def frame(dataset: Dataset, task: Task) -> pandas.DataFrame:
@@ -130,20 +139,18 @@ def read(path: Path, task: Task) -> Dataset:
     Raises:
         DatasetError: missing, damaged, or not a data set of this task, schema and definition.
     """
-    table = _read_table(path, task)
-    texts = _texts(table.schema.metadata)
+    vectors = columns(task)
+    names = [*(column.name for column in vectors), *_SCALARS, GROUP]
+    table, texts = _read_table(path, task, names)
     provenance = _check_metadata(texts, path, task)
     parts: dict[str, list[Array]] = {"theta": [], "error": [], "dtheta": [], "goal": []}
-    for column in columns(task):
-        parts[column.field].append(_column(table, column.name, path))
-    group = _column(table, "group", path)
-    if not np.isfinite(group).all():
-        raise DatasetError(f"data set {path}: column group holds values that are not numbers")
+    for column in vectors:
+        parts[column.field].append(_column(table, column.name, path, cells.numbers))
     return Dataset(
         task=task.name,
         **{field: np.stack(found, axis=1) for field, found in parts.items()},
-        **{name: _column(table, name, path) for name in _SCALARS},
-        group=group.astype(np.int64),
+        **{name: _column(table, name, path, cells.numbers) for name in _SCALARS},
+        group=_column(table, GROUP, path, cells.groups),
         provenance=provenance,
         arms=_arms(texts.get(ARMS, ""), provenance, path),
     )
@@ -175,8 +182,8 @@ def check_header(path: Path, task: Task) -> None:
         DatasetError: missing, damaged, or not a data set of this task, schema and definition.
     """
     _require_file(path, task)
-    schema = _guarded(path, lambda pq: pq.read_schema(path))
-    _check_metadata(_texts(schema.metadata), path, task)
+    found = _guarded(path, lambda pq: pq.read_metadata(path).metadata)
+    _check_metadata(_texts(found), path, task)
 
 
 def metadata(path: Path) -> dict[str, Json]:
@@ -185,9 +192,8 @@ def metadata(path: Path) -> dict[str, Json]:
     Raises:
         DatasetError: missing or not Parquet.
     """
-    if not path.is_file():
-        raise DatasetError(f"there is no data set at {path}")
-    raw = _guarded(path, lambda pq: pq.read_schema(path).metadata)
+    _require_regular(path)
+    raw = _guarded(path, lambda pq: pq.read_metadata(path).metadata)
     found: dict[str, Json] = {}
     for key, text in _texts(raw).items():
         if key.startswith(PREFIX):
@@ -204,16 +210,59 @@ def _texts(raw: Mapping[bytes, bytes] | None) -> dict[str, str]:
 
 
 def _require_file(path: Path, task: Task) -> None:
-    if not path.is_file():
-        raise DatasetError(
-            f"there is no data set at {path}: build one with "
-            f"`icpi dataset build --task {task.name} --out {path}`"
-        )
+    _require_regular(path, f": build one with `icpi dataset build --task {task.name} --out {path}`")
 
 
-def _read_table(path: Path, task: Task) -> Any:
+def _require_regular(path: Path, remedy: str = "") -> None:
+    """Check that a data set is a file: a pipe or a device may never end."""
+    try:
+        require_regular(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DatasetError(f"there is no data set at {path}{remedy}") from None
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise DatasetError(f"cannot read data set {path}: {why}") from exc
+
+
+def _read_table(path: Path, task: Task, names: Sequence[str]) -> tuple[Any, dict[str, str]]:
+    """Return the columns ``names`` and the metadata; other columns are not looked at."""
     _require_file(path, task)
-    return _guarded(path, lambda pq: pq.ParquetFile(path, **_VERIFY).read())
+    file = _guarded(path, lambda pq: pq.ParquetFile(path, **_VERIFY))
+    with file:
+        texts = _texts(file.metadata.metadata)  # some writers leave it out of Arrow's schema
+        _check_metadata(texts, path, task)
+        _check_columns(file.schema_arrow, names, path)
+        size = _guarded(path, lambda _: _unpacked_bytes(file.metadata))
+        if file.metadata.num_rows > MAX_EXAMPLES or size > MAX_UNPACKED:
+            raise DatasetError(
+                f"data set {path} is too large: {file.metadata.num_rows} examples, {size} B; at "
+                f"most {MAX_EXAMPLES} and {MAX_UNPACKED} B are read"
+            )
+        table = _guarded(path, lambda _: file.read(columns=list(names)))
+        for name, kind in _written_durations(texts, names):
+            raise DatasetError(
+                f"data set {path}: column {name!r} has the type {kind}: must hold numbers"
+            )
+        return table, texts
+
+
+def _written_durations(texts: Mapping[str, str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield columns of durations that are stored once each: pyarrow reads them as integers."""
+    import pyarrow as pa
+
+    try:
+        written = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(texts.get("ARROW:schema", ""))))
+    except (pa.ArrowException, OSError, ValueError):
+        return  # of another writer
+    for field in written:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else None
+        if kind is not None and field.name in names and pa.types.is_duration(kind):
+            yield field.name, cells.shown_type(kind)
+
+
+def _unpacked_bytes(found: Any) -> int:
+    groups_ = range(found.num_row_groups)
+    return sum(max(0, int(found.row_group(number).total_byte_size)) for number in groups_)
 
 
 def _guarded(path: Path, use: Any) -> Any:
@@ -230,34 +279,33 @@ def _guarded(path: Path, use: Any) -> Any:
         ) from exc
 
 
-def _column(table: Any, name: str, path: Path) -> Array:
-    """Return one column as float64 ``(N,)``; an empty cell becomes NaN."""
-    if name not in table.column_names:
-        raise DatasetError(
-            f"data set {path} has no column {name!r}: it has {', '.join(table.column_names)}"
-        )
-    if table.column_names.count(name) > 1:
-        raise DatasetError(f"data set {path} has column {name!r} more than once")
+T = TypeVar("T")
+
+
+def _column(table: Any, name: str, path: Path, read: Callable[[Any], T]) -> T:
+    """Return one column as ``read`` makes it, a function of :mod:`.cells`."""
     try:
-        return np.asarray(_numpy(table.column(name)), dtype=np.float64)
-    except (TypeError, ValueError, NotImplementedError) as exc:
-        raise DatasetError(f"data set {path}: column {name!r} does not hold numbers") from exc
+        return read(table.column(name))
+    except ValueError as exc:
+        label = name if name == GROUP else repr(name)
+        raise DatasetError(f"data set {path}: column {label} {exc}") from exc
 
 
-def _numpy(column: Any) -> Any:
-    """Return an Arrow column as numpy array; pyarrow's own way imports pandas, 0.2 s."""
-    from pyarrow import types
-
-    plain = types.is_floating(column.type) or types.is_integer(column.type)
-    if column.null_count or not plain or not column.num_chunks:
-        return column.to_numpy()
-    return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks])
+def _check_columns(schema: Any, names: Sequence[str], path: Path) -> None:
+    """Check that all columns are there, each of them once."""
+    for name in names:
+        if (count := schema.names.count(name)) > 1:
+            raise DatasetError(f"data set {path} has column {name!r} more than once")
+        if not count:
+            there = ", ".join(printable(column)[:40] for column in schema.names[:_MAX_NAMES])
+            more = ", ..." if len(schema.names) > _MAX_NAMES else ""
+            raise DatasetError(f"data set {path} has no column {name!r}: it has {there}{more}")
 
 
 def _check_metadata(found: Mapping[str, str], path: Path, task: Task) -> dict[str, Json]:
     """Check that the file is a data set of this task; return its provenance."""
     version = found.get(f"{PREFIX}schema_version", "")
-    if not version.isdecimal():
+    if not version.isdecimal() or len(version) > 9:
         raise DatasetError(f"{path} is a Parquet file, but not a data set of icpi_ros")
     if int(version) > SCHEMA_VERSION:
         raise DatasetError(
@@ -282,7 +330,7 @@ def _check_metadata(found: Mapping[str, str], path: Path, task: Task) -> dict[st
 def _parse(text: str, key: str, path: Path) -> Json:
     try:
         value: Json = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise DatasetError(f"data set {path}: metadata {key} is damaged") from exc
     return value
 

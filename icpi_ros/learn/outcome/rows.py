@@ -124,7 +124,8 @@ def _labels(dataset: Dataset) -> tuple[Array, Array, Indices, NDArray[np.bool_]]
     solved = dataset.theta + dataset.dtheta
     group = np.asarray(dataset.group, dtype=np.int64)
     good = trusted_labels(dataset)
-    key = np.column_stack([group, dataset.goal, np.where(good[:, np.newaxis], solved, np.inf)])
+    number = np.unique(group, return_inverse=True)[1]  # float64 holds no stamps [ns]
+    key = np.column_stack([number, dataset.goal, np.where(good[:, np.newaxis], solved, np.inf)])
     first, which = np.unique(key.round(9), axis=0, return_index=True, return_inverse=True)[1:]
     which = which.reshape(-1)
     counts = np.bincount(which)[:, np.newaxis]

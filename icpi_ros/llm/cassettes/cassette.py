@@ -22,6 +22,7 @@ from icpi_ros.core.errors import (
     NotOnCassette,
     UsageError,
 )
+from icpi_ros.core.files import require_regular
 from icpi_ros.core.redact import redact_text
 from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
 from icpi_ros.llm.client.budget import Meter, Spending, failure_details, spent_of
@@ -72,6 +73,8 @@ class Cassette:
     def _check_access(self) -> None:
         path = self.path.expanduser()
         try:
+            if self.mode != AUTO or path.exists():
+                require_regular(path)
             with path.open("ab" if self.mode == AUTO else "rb"):
                 pass
         except (OSError, ValueError) as exc:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.files import lock_until_closed
+from icpi_ros.core.files import lock_until_closed, open_file
 from icpi_ros.core.redact import redact
 from icpi_ros.llm.cassettes.packed import MAGIC, MAX_PACKED, is_packed, unpacked
 from icpi_ros.llm.client.completer import WIRES, Wire
 
 VERSION = 1
+MAX_NEWS = 512 * 2**20
+"""Longest text that is read at once [B]."""
 _START = '{"cassette":'
 """Beginning of every line; its value is the version."""
 _NUMBERS = (int, float)
@@ -77,9 +79,13 @@ class CassetteFile:
     def _read_news(self) -> None:
         if _stamp(self.path.stat()) == self._stamp:
             return
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             lock_until_closed(file.fileno(), shared=True)  # never half a line of another process
             stamp = _stamp(os.fstat(file.fileno()))
+            if os.fstat(file.fileno()).st_size - self._end > MAX_NEWS:
+                raise UsageError(
+                    f"cannot read the cassette {self.path}: it is larger than {MAX_NEWS >> 20} MiB"
+                )
             if is_packed(file.read(len(MAGIC))):
                 self._read_packed(file)
                 self._stamp = stamp
@@ -87,11 +93,11 @@ class CassetteFile:
             if self._is_packed:
                 self._start_over()
             file.seek(self._end - len(self._last))
-            news = file.read()
+            news = file.read(MAX_NEWS + _CHECK)
             if not self._has_grown(stamp, news):
                 self._start_over()
                 file.seek(0)
-                news = file.read()
+                news = file.read(MAX_NEWS)
         self._take(news[len(self._last) :])
         self._stamp = stamp
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import read_file
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.perception.calibration.board import Board, Gray
 
@@ -26,6 +27,8 @@ GRID = 8, 6
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
 MAX_FILES = 2000
 """Most files of one call."""
+MAX_IMAGE_FILE = 256 * 2**20
+"""Largest of them [B]."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,10 @@ def read_images(where: str) -> Iterator[tuple[str, Gray]]:
     # Not turned by EXIF: all images must be as the sensor sees them.
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
     for path in image_paths(where):
-        content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        try:
+            content = np.frombuffer(read_file(path, MAX_IMAGE_FILE), dtype=np.uint8)
+        except OSError as exc:
+            raise UsageError(f"cannot read {path}: {exc.strerror or exc}") from exc
         image = cv2.imdecode(content, flags) if len(content) else None
         if image is None:
             raise UsageError(f"{path} is not an image, or damaged: remove it")

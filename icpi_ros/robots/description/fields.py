@@ -47,7 +47,7 @@ ENERGY = Quantity("J", 1e4, "energies are in J", positive=True)
 STIFFNESS = Quantity("N m/rad", 1e6, positive=True)
 DAMPING = Quantity("N m s/rad", 1e6, positive=True)
 TORQUE = Quantity("N m", 1e5, positive=True)
-DIRECTION = Quantity("1", 1.0 + 1e-9, "an axis has length 1")
+DIRECTION = Quantity("1", 1.001, "an axis has length 1")
 
 
 @dataclass(frozen=True)

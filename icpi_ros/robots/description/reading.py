@@ -7,6 +7,7 @@ log or a trial with ``ur5e`` must mean that arm, not one with its name.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -31,13 +32,16 @@ if TYPE_CHECKING:
     from icpi_ros.robots.description.urdf import UrdfChain
 
 MIN_JOINTS, MAX_JOINTS = 6, 12
+ROUNDED_AXIS = 1e-3
+"""Deviation of an axis' length from 1 that is rounding, and is mended."""
 LINK_MASS = 2.0
 """Mass of a piece that has none in the file, for the simulation [kg]."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _REQUIRED = ("name", "source", "tool", "limits", "home", "body")
 _OPTIONAL = ("joints", "urdf", "mount", "flange", "servos", "strike_deceleration")
 _LIMITS = ("acceleration", "workspace", "tool_speed", "tool_energy")
-_IN_URDF = ("lower", "upper", "velocity")
+_OF_JOINTS = {"lower": fields.ANGLE, "upper": fields.ANGLE, "velocity": fields.JOINT_SPEED}
+"""Limits that a URDF has; beside one, a description may tighten them."""
 
 
 @dataclass(frozen=True)
@@ -201,9 +205,10 @@ def _dh_frames(blocks: list[DescriptionBlock]) -> tuple[Array, Array]:
 
 def _axis(block: DescriptionBlock) -> Array:
     axis = block.numbers("axis", 3, fields.DIRECTION)
-    if abs(np.linalg.norm(axis) - 1.0) > 1e-9:
+    length = float(np.linalg.norm(axis))
+    if abs(length - 1.0) > ROUNDED_AXIS:
         raise block.fail("axis", "a vector of length 1")
-    return axis
+    return np.asarray(axis / length)
 
 
 def _pose(top: DescriptionBlock, key: str) -> Array:
@@ -226,14 +231,14 @@ def _chain(top: DescriptionBlock, skeleton: _Skeleton) -> tuple[Chain, Array]:
 
 def _limits(top: DescriptionBlock, skeleton: _Skeleton) -> ArmLimits:
     n, urdf = len(skeleton.names), skeleton.urdf
-    block = top.inner("limits", _LIMITS if urdf else (*_IN_URDF, *_LIMITS))
+    of_joints = tuple(_OF_JOINTS)
+    block = top.inner("limits", *((_LIMITS, of_joints) if urdf else ((*of_joints, *_LIMITS), ())))
+    joints = {key: _of_joints(block, key, n, urdf) for key in of_joints}
     box = block.inner("workspace", ("lower", "upper"))
     corners = [box.numbers(key, 3, fields.LENGTH) for key in ("lower", "upper")]
     try:
         return ArmLimits(
-            lower=urdf.lower if urdf else block.numbers("lower", n, fields.ANGLE),
-            upper=urdf.upper if urdf else block.numbers("upper", n, fields.ANGLE),
-            velocity=urdf.velocity if urdf else block.numbers("velocity", n, fields.JOINT_SPEED),
+            **joints,
             acceleration=block.numbers("acceleration", n, fields.ACCELERATION),
             workspace_lower=corners[0],
             workspace_upper=corners[1],
@@ -244,6 +249,48 @@ def _limits(top: DescriptionBlock, skeleton: _Skeleton) -> ArmLimits:
     except ValueError as exc:
         text = f"{block.where}: {' '.join(str(exc).split())}"
         raise DescriptionError(Refusal(text, Kind.NO_MOTION)) from None
+
+
+def _of_joints(block: DescriptionBlock, key: str, n: int, urdf: UrdfChain | None) -> Array:
+    """Return one limit of all joints; that of a URDF may be tightened, and must be if too wide.
+
+    Some URDFs have placeholders, such as 100 rad/s for every joint.
+    """
+    quantity = _OF_JOINTS[key]
+    if urdf is None:
+        return block.numbers(key, n, quantity)
+    own: Array = getattr(urdf, key)
+    found = block.numbers(key, n, quantity) if block.has(key) else own
+    looser = found < own if key == "lower" else found > own
+    too_wide = np.abs(found) > quantity.largest
+    for bad, kind in ((looser, Kind.LOOSER), (too_wide, Kind.OUT_OF_BOUNDS)):
+        if bad.any():
+            i = int(np.argmax(bad))
+            raise _refused_limit(block, key, urdf, i, float(found[i]), kind)
+    return found
+
+
+def _refused_limit(
+    block: DescriptionBlock, key: str, urdf: UrdfChain, i: int, value: float, kind: Kind
+) -> DescriptionError:
+    """Return the refusal of a limit of joint ``i`` that is looser than its URDF's, or too wide."""
+    quantity, joint = _OF_JOINTS[key], urdf.joints[i]
+    unit, most, own = quantity.unit, quantity.largest, float(getattr(urdf, key)[i])
+    text = (
+        f"{block.where}: {key}[{i}] is {value:g}: looser than {own:g} {unit}, the limit of joint "
+        f"{joint!r} in {urdf.file.path}: it can only be tightened"
+    )
+    if kind is Kind.OUT_OF_BOUNDS:
+        hint = f" ({quantity.hint})" if quantity is fields.ANGLE else ""
+        what = f"is {value:g}: must be at most {most:.4g} {unit}{hint}; if it is a placeholder,"
+        text = (
+            f"{urdf.file.path}: joint {joint!r}: limit {key} "
+            f"{what if math.isfinite(value) else 'is missing, or 0:'} give {key} of all joints in "
+            f"{block.where}"
+        )
+        own = most
+    limit = (own, math.inf) if key == "lower" else (-math.inf, own)
+    return DescriptionError(Refusal(text, kind, key, joint, value, limit, unit, key))
 
 
 def _home(top: DescriptionBlock, limits: ArmLimits) -> Array:

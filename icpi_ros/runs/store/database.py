@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import threading
@@ -11,11 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError, StoreUnusable
+from icpi_ros.core.files import open_file
+from icpi_ros.runs.store.copy import StoreCopy
 from icpi_ros.runs.store.rows import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 
 PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR)
 """Reasons why a store cannot be opened now that are no reason to choose another."""
 _MAGIC = b"SQLite format 3\0"
+_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_ELSEWHERE = (
+    "; `icpi runs`, `report` and `view` can read it; to write, choose another with --store or "
+    "ICPI_STORE"
+)
 
 
 class Database:
@@ -24,20 +32,23 @@ class Database:
     Args:
         path: the file; made, with its directory, if it is not there.
         timeout: longest wait for another process's write [s].
+        reading: nothing will be written: a store that cannot be is read from a copy.
 
     Raises:
         StoreUnusable: read-only, damaged, made by a newer version, or not a trial store.
         StoreError: locked for too long, or the disk is full.
     """
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, path: Path, timeout: float, reading: bool = False) -> None:
         """Open the file and make the tables if it is new."""
         self.path = path
         self.timeout = timeout
+        self._copy: StoreCopy | None = None
+        self._connection: sqlite3.Connection
         self._lock = threading.RLock()
         self._opened: os.stat_result | None = None
         try:
-            self._open()
+            self._open_or_copy(reading)
         except StoreError as exc:
             if _code(exc.__cause__) in PASSING:
                 raise
@@ -47,11 +58,14 @@ class Database:
         """Close the file; closing twice is allowed."""
         with self._lock:
             self._connection.close()
+            if self._copy:
+                self._copy.close()
 
     @contextlib.contextmanager
     def guard(self, doing: str) -> Iterator[sqlite3.Connection]:
         """Hold the lock and turn errors of SQLite into one clear line."""
         with self._lock:
+            self._follow()
             try:
                 yield self._connection
             except sqlite3.Error as exc:
@@ -61,6 +75,7 @@ class Database:
     def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
         """Commit everything inside, or nothing."""
         with self.guard(doing) as db:
+            self._require_writable(doing)
             self._require_in_place(doing)
             try:
                 db.execute("BEGIN IMMEDIATE")
@@ -71,18 +86,69 @@ class Database:
                     db.execute("ROLLBACK")  # not begun, or undone by SQLite after a full disk
                 raise
 
-    def _open(self) -> None:
+    def _open_or_copy(self, reading: bool) -> None:
+        """Open the file, or a copy of one that is only to be read and cannot be written."""
+        try:
+            self._open(self.path)
+        except StoreError:
+            if not reading or not why_not_writable(self.path) or not self._is_readable:
+                raise
+            self._open_copy()
+
+    def _open_copy(self) -> None:
+        try:
+            copy = StoreCopy(self.path)
+        except OSError as exc:
+            raise StoreError(
+                f"cannot read {self.path}, which cannot be written, from a copy in the temporary "
+                f"folder: {exc.strerror or exc}; TMPDIR names another folder"
+            ) from exc
+        try:
+            self._open(copy.path)
+        except BaseException:
+            copy.close()
+            raise
+        self._copy = copy
+
+    @property
+    def _is_readable(self) -> bool:
+        return self.path.is_file() and os.access(self.path, os.R_OK)
+
+    def _follow(self) -> None:
+        """Read a store anew that another process has written since it was copied."""
+        if self._copy is None or self._copy.is_current:
+            return
+        before = self._copy, self._connection
+        self._copy = self._opened = None
+        try:
+            self._open_copy()
+        except BaseException:
+            self._copy, self._connection = before
+            raise
+        before[1].close()
+        before[0].close()
+
+    def _require_writable(self, doing: str) -> None:
+        if self._copy:
+            why = why_not_writable(self.path) or "it was opened to be read"
+            raise StoreError(f"cannot {doing} in {self.path}: {why}{_ELSEWHERE}")
+
+    def _open(self, path: Path) -> None:
         self._refuse_other_files()
-        self._connection = self._connect()
+        if path == self.path and self._is_readable and not os.access(path, os.W_OK):
+            # SQLite would only notice at the first trial.
+            why = why_not_writable(path)
+            raise StoreError(f"cannot open the trial store in {path}: {why}{_ELSEWHERE}")
+        self._connection = self._connect(path)
         try:
             self._prepare()
         except BaseException:
             self._connection.close()
             raise
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, path: Path) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise StoreError(
                 f"cannot make the directory {self.path.parent} of the trial store: "
@@ -90,7 +156,7 @@ class Database:
             ) from exc
         try:
             connection = sqlite3.connect(
-                self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False
+                path, timeout=self.timeout, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as exc:
             raise self._explain(exc, "open the trial store") from exc
@@ -99,12 +165,17 @@ class Database:
 
     def _refuse_other_files(self) -> None:
         """Leave a short file of another kind alone: SQLite would take it for an empty one."""
-        with contextlib.suppress(OSError), self.path.open("rb") as file:
-            if file.read(len(_MAGIC)) not in (b"", _MAGIC):
-                raise StoreError(
-                    f"cannot open the trial store in {self.path}: it is not a trial store; "
-                    "choose another with --store"
-                )
+        why = ""
+        try:
+            with open_file(self.path) as file:
+                if file.read(len(_MAGIC)) not in (b"", _MAGIC):
+                    why = "it is not a trial store"
+        except OSError as exc:
+            why = str(exc.strerror) if exc.errno == errno.EINVAL else ""  # no file at all
+        if why:
+            raise StoreError(
+                f"cannot open the trial store in {self.path}: {why}; choose another with --store"
+            )
 
     def _require_in_place(self, doing: str) -> None:
         """Check that ``path`` is still the opened file: in WAL mode SQLite does not."""
@@ -197,7 +268,24 @@ class Database:
             "saved by `sqlite3 FILE .recover`",
             sqlite3.SQLITE_IOERR: f"{exc}; is the disk full or gone?",
         }
+        if code in _REFUSED and (why := why_not_writable(self.path)):
+            if self._is_readable:
+                return StoreError(f"{where}: {why}{_ELSEWHERE}")
+            if not self.path.exists():
+                return StoreError(f"{where}: {why}; choose another with --store or ICPI_STORE")
         return StoreError(f"{where}: {reasons.get(code, str(exc))}")
+
+
+def why_not_writable(path: Path) -> str:
+    """Return why a store cannot be written or made; "" = it can, as far as can be seen."""
+    there = path if path.exists() else path.parent
+    if os.access(there, os.W_OK) and os.access(path.parent, os.W_OK):
+        return ""
+    with contextlib.suppress(OSError):
+        if os.statvfs(there).f_flag & os.ST_RDONLY:
+            return "its file system is read-only"
+    what = "the file" if os.access(path.parent, os.W_OK) else f"its directory {path.parent}"
+    return f"{what} is read-only for this user"
 
 
 def _code(exc: BaseException | None) -> int:

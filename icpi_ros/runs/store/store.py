@@ -72,16 +72,20 @@ class TrialStore(Storage):
     Args:
         path: the file; made, with its directory, if it is not there.  None = `default_path()`.
         timeout: longest wait for another process's write [s].
+        reading: nothing will be written: a store that cannot be (a read-only file system, another
+            user's) is read from a copy, which follows it.
 
     Raises:
         StoreError: read-only, damaged, made by a newer version, or locked for too long; see
             :class:`Storage` for the rest.
     """
 
-    def __init__(self, path: str | Path | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self, path: str | Path | None = None, timeout: float = 10.0, reading: bool = False
+    ) -> None:
         """Open the file; an empty or an older one is brought up to the current schema."""
         self.path = Path(path).absolute() if path is not None else default_path().absolute()
-        self._database = Database(self.path, timeout)
+        self._database = Database(self.path, timeout, reading)
         self._lock = threading.RLock()
         self._leases: dict[str, Lease] = {}
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.core.errors import DescriptionError, IcpiError, Kind, Refusal
-from icpi_ros.core.files import HashedFile
+from icpi_ros.core.files import HashedFile, read_file
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.robots.description.fields import DescriptionBlock
 from icpi_ros.tasks.described.quantities import ANY, bounds
 from icpi_ros.tasks.described.scene import SETTERS, TILTS, SceneDescription
 
+MAX_SCENE = 10_000_000
+"""Largest scene of one's own [B]; its meshes are files of their own."""
 WIDER = 0.25
 """Width by which the shifted range goes beyond each end where the file gives none, a share."""
 _NOT_NEGATIVE = ("sliding_friction", "rolling_friction", "mass", "damping", "stiffness")
@@ -60,7 +62,7 @@ def _place(top: DescriptionBlock, folder: Path) -> tuple[str, HashedFile | None]
     path = (folder / Path(name).expanduser()).absolute()
     try:
         if path.is_file():
-            return str(path), HashedFile.of(path, path.read_bytes())
+            return str(path), HashedFile.of(path, read_file(path, MAX_SCENE))
         if Path(name).name == name and share_path("sim", name):
             return name, None
     except (IcpiError, OSError):

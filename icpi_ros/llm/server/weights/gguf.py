@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import open_file
 from icpi_ros.core.text import printable
 
 MAGIC = b"GGUF"
@@ -62,7 +63,7 @@ class Header:
             WeightsUnusable: it is no GGUF file, or it is cut off; the message is one line.
         """
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 if file.read(len(MAGIC)) != MAGIC:
                     raise WeightsUnusable(f"{path} is not a GGUF file: it does not begin with GGUF")
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
