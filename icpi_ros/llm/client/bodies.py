@@ -24,13 +24,19 @@ class Unreadable(Exception):
         status: HTTP status as which it is treated; 200 = none.
         retry: True if the same request may succeed later.
         no_quota: True if an account is used up.
+        astray: True if it may come of a path that the server has elsewhere.
     """
 
     def __init__(
-        self, line: str, status: int = 200, retry: bool = False, no_quota: bool = False
+        self,
+        line: str,
+        status: int = 200,
+        retry: bool = False,
+        no_quota: bool = False,
+        astray: bool = False,
     ) -> None:
         super().__init__(line)
-        self.status, self.retry, self.no_quota = status, retry, no_quota
+        self.status, self.retry, self.no_quota, self.astray = status, retry, no_quota, astray
 
 
 class _TwoAnswers(ValueError):
@@ -55,7 +61,7 @@ def read_document(body: bytes) -> dict[str, Any]:
         if text[:1] in ("{", "[") or _EVENT.match(text):
             raise Unreadable("answered with unreadable JSON (cut off or broken)") from None
         why = "answered with text that is not JSON: is the base URL right (most end in /v1)?"
-        raise Unreadable(why) from None
+        raise Unreadable(why, astray=True) from None
     if isinstance(document, list) and len(document) == 1:  # as Google wraps an error
         document = document[0]
     if not isinstance(document, dict):

@@ -156,7 +156,8 @@ def _carried(error: Any) -> Unreadable:
     status = (told or named or [_UNKNOWN])[0]
     line = "answered HTTP 200 with an error"
     line += f" of status {status}" if told or named else " that names no status"
-    return Unreadable(line, status, no_quota="insufficient_quota" in names)
+    no_quota, nameless = "insufficient_quota" in names, not (told or named)
+    return Unreadable(line, status, no_quota=no_quota, astray=nameless)
 
 
 _CODES = ("code", "status", "status_code", "type")

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from icpi_ros import __version__
-from icpi_ros.llm.client.connections import is_this_machine
+from icpi_ros.llm.addresses import is_this_machine
 from icpi_ros.llm.prompt.tokens import excerpt
 from icpi_ros.llm.server.request import Refused, ServedModel
 
