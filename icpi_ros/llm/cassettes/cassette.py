@@ -22,6 +22,7 @@ from icpi_ros.core.errors import (
     NotOnCassette,
     UsageError,
 )
+from icpi_ros.core.files import open_private
 from icpi_ros.core.redact import redact_text
 from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
 from icpi_ros.llm.client.budget import Meter, Spending, failure_details, spent_of
@@ -72,8 +73,7 @@ class Cassette:
     def _check_access(self) -> None:
         path = self.path.expanduser()
         try:
-            with path.open("ab" if self.mode == AUTO else "rb"):
-                pass
+            (open_private(path, "ab") if self.mode == AUTO else path.open("rb")).close()
         except (OSError, ValueError) as exc:
             what = "cannot read the cassette"
             if self.mode == AUTO:

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError, StoreUnusable
+from icpi_ros.core.files import make_private_folder, open_private, require_place
 from icpi_ros.runs.store.rows import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 
 PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR)
 """Reasons why a store cannot be opened now that are no reason to choose another."""
 _MAGIC = b"SQLite format 3\0"
+_BESIDE = ("", "-wal", "-shm", "-journal")
+"""Endings of the files that SQLite writes."""
 
 
 class Database:
@@ -72,6 +75,7 @@ class Database:
                 raise
 
     def _open(self) -> None:
+        self._refuse_planted()
         self._refuse_other_files()
         self._connection = self._connect()
         try:
@@ -82,12 +86,13 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
         except OSError as exc:
             raise StoreError(
                 f"cannot make the directory {self.path.parent} of the trial store: "
                 f"{exc.strerror}; choose another with --store or ICPI_STORE"
             ) from exc
+        self._make_private()
         try:
             connection = sqlite3.connect(
                 self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False
@@ -96,6 +101,26 @@ class Database:
             raise self._explain(exc, "open the trial store") from exc
         connection.row_factory = sqlite3.Row
         return connection
+
+    def _refuse_planted(self) -> None:
+        """Refuse what another user has put in the place of the file, or beside it."""
+        try:
+            for ending in _BESIDE:
+                require_place(self.path.with_name(self.path.name + ending))
+        except OSError as exc:
+            raise StoreError(
+                f"cannot open the trial store in {self.path}: {exc.strerror}; choose another with "
+                "--store or ICPI_STORE"
+            ) from exc
+
+    def _make_private(self) -> None:
+        """Make a new file for its owner alone: SQLite gives the log beside it the same permissions.
+
+        Where it cannot be made, SQLite tells why.
+        """
+        if not self.path.exists():
+            with contextlib.suppress(OSError):
+                open_private(self.path, "ab").close()
 
     def _refuse_other_files(self) -> None:
         """Leave a short file of another kind alone: SQLite would take it for an empty one."""
