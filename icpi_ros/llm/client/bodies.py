@@ -25,6 +25,7 @@ class Unreadable(Exception):
         retry: True if the same request may succeed later.
         no_quota: True if an account is used up.
         astray: True if it may come of a path that the server has elsewhere.
+        too_long: True if the prompt is longer than the model's context.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Unreadable(Exception):
         retry: bool = False,
         no_quota: bool = False,
         astray: bool = False,
+        too_long: bool = False,
     ) -> None:
         super().__init__(line)
-        self.status, self.retry, self.no_quota, self.astray = status, retry, no_quota, astray
+        self.status, self.retry, self.no_quota = status, retry, no_quota
+        self.astray, self.too_long = astray, too_long
 
 
 class _TwoAnswers(ValueError):

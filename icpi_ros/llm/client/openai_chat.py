@@ -248,7 +248,8 @@ class Exchange:
                 self._take_other_wire()
                 working_formats().found_completing(*where, completes=False)
                 continue
-            if outcome.status in FALLBACK_STATUS and self._may_be_refused(where, logprobs):
+            adapts = outcome.status in FALLBACK_STATUS and not outcome.too_long
+            if adapts and self._may_be_refused(where, logprobs):
                 self._tries.append(f"{formats[0]}, logprobs = {logprobs}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 without = None if doubted else (n, formats[0])
@@ -256,7 +257,7 @@ class Exchange:
             doubtful = n > 1 and not working_formats().several(*where)
             changeable = self._may_change_wire(prompt)
             adaptable = doubtful or changeable or self._may_fall_back(prompt, formats)
-            if outcome.status in FALLBACK_STATUS and adaptable:
+            if adapts and adaptable:
                 self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 if not doubted and doubtful:

@@ -9,10 +9,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client.bodies import Unreadable
 from icpi_ros.llm.client.connections import UnusableBody
+from icpi_ros.llm.client.replies import TOO_LONG
+
+if TYPE_CHECKING:
+    import openai
 
 RETRY_STATUS = (408, 409, 429)
 NOT_SERVED = frozenset({404, 405, 501})
@@ -39,6 +44,7 @@ class Failure:
         status: HTTP status; 0 = no response.
         lost: True if the server may have worked on the request, at a price that it did not report.
         astray: True if the server may have this path elsewhere.
+        too_long: True if the prompt is longer than the model's context.
     """
 
     line: str
@@ -47,6 +53,7 @@ class Failure:
     status: int = 0
     lost: bool = False
     astray: bool = False
+    too_long: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,8 @@ def classify(exc: Exception, to: Addressee) -> Failure:
         status, headers = int(exc.status_code), exc.response.headers
         if _is_page(headers) and status in _PAGES:
             return _of_page(status, to, headers)
+        if _is_too_long(exc):
+            return _of_length(f"{to.endpoint} answered HTTP {status}", status, to)
         line = f"{to.way if _is_page(headers) else to.endpoint} answered HTTP {status}"
         failure = _of_status(status, line, to, no_quota, headers)
         return replace(failure, astray=status in NOT_SERVED)
@@ -103,8 +112,26 @@ def classify_unreadable(exc: Unreadable, to: Addressee, headers: Mapping[str, st
         if to.proxy and _is_page(headers):
             line = f"{to.way} answered with a web page: is it the proxy's own?"
         return Failure(line, retry=exc.retry, status=200, lost=True, astray=exc.astray)
+    if exc.too_long:
+        return _of_length(line, exc.status, to)
     failure = _of_status(exc.status, line, to, exc.no_quota, headers)
     return replace(failure, astray=exc.astray or exc.status in NOT_SERVED)
+
+
+def _is_too_long(exc: openai.APIStatusError) -> bool:
+    """Return whether an error says that the context is too short: vLLM does in its text alone."""
+    body = exc.body if isinstance(exc.body, dict) else {}
+    names = [body.get("code"), body.get("type")]
+    if any(isinstance(name, str) and name.lower() in TOO_LONG for name in names):
+        return True
+    text = body.get("message")
+    return exc.status_code == 400 and isinstance(text, str) and "context length" in text.lower()
+
+
+def _of_length(line: str, status: int, to: Addressee) -> Failure:
+    remedy = "show it less (option k), or give its server more context"
+    why = f"{line} for model {to.model}: the prompt is longer than its context, {remedy}"
+    return Failure(why, status=status, too_long=True)
 
 
 def _is_page(headers: Mapping[str, str]) -> bool:
