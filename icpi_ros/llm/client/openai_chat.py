@@ -58,7 +58,8 @@ class OpenAIChat:
         if math.isfinite(meter.budget.money) and not profile.priced:
             raise InvalidValue(
                 f"a budget of money needs the price of model {profile.name}: "
-                "add `price:` to its entry in models.yaml, or limit calls or tokens instead"
+                "add `price:` to its entry in models.yaml (a file of your own: ICPI_MODELS), or "
+                "limit calls or tokens instead"
             )
         self.profile, self.meter = profile, meter
         self._endpoint = Endpoint.of(profile)
