@@ -36,6 +36,7 @@ DEADLINE, SLACK = 2.0, 60.0
 AMPLE = 20.0
 """Deadline of what ends by itself [s]; shorter than what servers here ask to wait."""
 HALF = head(200, len(GOOD)) + GOOD[:20]
+CHUNKS = b"%x;a=1\r\n%b\r\n0\r\nX: y\r\n\r\n" % (len(GOOD), GOOD)
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,10 @@ def chat(server):
 def client(server, **settings):
     profile = {"formats": ("text",), "base_url": server.url} | settings
     return OpenAIChat(Profile("toy", "toy", **profile), Meter())
+
+
+def keep(server, connection):
+    return True
 
 
 def choice(**fields):
@@ -107,6 +112,12 @@ PASSING = {
     ),
     "comments": ([answer(b": PROCESSING\n\n\n: PROCESSING\n" + GOOD)], 1),
     "stream": ([answer(faults.stream("1", " 2"), kind="text/event-stream")], 1),
+    "chunks": ([part(head(200, Transfer_Encoding="chunked") + CHUNKS, keep)], 1),
+    "HTTP/1.0": ([part(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, faults.hang_up)], 1),
+    "early hints": ([part(b"HTTP/1.1 103 Wait\r\n\r\n" + head(200, len(GOOD)) + GOOD, keep)], 1),
+    "201": ([answer(GOOD, 201)], 1),
+    "identity": ([answer(GOOD, Content_Encoding="identity")], 1),
+    "two lengths": ([part(head(200, 5, Content_length=9) + GOOD, faults.hang_up), faults.good], 2),
     "no content type": ([part(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD, faults.hang_up)], 1),
 }
 WITHIN = r"within [12]\.\d s"  # what was left of DEADLINE when it was asked
@@ -155,6 +166,10 @@ LASTING = {
     "deep JSON": ([answer(b'{"a":' * 100_000)], "unreadable JSON", 1),
     "long integer": ([answer(b'{"a": ' + b"9" * 5000 + b"}")], "unreadable JSON", 1),
     "huge": ([faults.huge], "more than 8 MB", 1),
+    "too short": ([part(head(200, 20) + GOOD, faults.hang_up)], "unreadable JSON", 1),
+    "XML": ([answer(b"<?xml version='1.0'?>", kind="application/xml")], "not JSON", 1),
+    "two documents": ([answer(GOOD + b"\n" + GOOD)], "unreadable JSON", 1),
+    "304": ([answer(b"", 304)], "redirects are not followed", 1),
     "compressed": ([answer(gzip.compress(GOOD), Content_Encoding="gzip")], "compressed", 1),
     "redirect": ([status(307, Location="/elsewhere")], "redirects are not followed", 1),
     "found": ([status(302, Location="http://127.0.0.1:9/")], "redirects are not followed", 1),

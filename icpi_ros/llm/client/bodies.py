@@ -13,7 +13,9 @@ _EVENT = re.compile(r"(?:data|event|id|retry)[ \t]*:")
 _DONE = "[DONE]"
 BROKEN_OFF = "broken_off"
 """Reason of a choice to end that its stream lacks."""
-_SINGLE = frozenset({"choices", "message", "delta", "content", "text", "error"})
+_SINGLE = frozenset(
+    {"choices", "message", "delta", "content", "text", "error", "finish_reason", "refusal"}
+)
 """Keys of which two in one object would be two answers."""
 
 
