@@ -331,6 +331,13 @@ def test_unknown_models_paths_and_methods(port, client):
     assert error_of(port, b"", path="/v1/chat/completions", method="GET")[0] == 405
 
 
+@pytest.mark.parametrize("length", [16_000_001, 10**12, 10**19])
+def test_a_body_that_says_it_is_far_over_the_limit_is_not_waited_for(port, length):
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+        line.sendall(HEAD + b"Content-Length: %d\r\n\r\n{" % length)
+        assert line.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_body_over_the_limit(port):
     status, error = error_of(port, GOOD | {"user": "x" * 2_000_000})
     assert status == 413
@@ -467,7 +474,7 @@ BEGINNINGS = {
     "half a line": HEAD[:9],
     "half a head": HEAD,
     "a blank line": b"\r\n",
-    "no body": HEAD + b"Content-Length: 99999999999999\r\n\r\n",
+    "no body": HEAD + b"Content-Length: 9999999\r\n\r\n",
     "half a body": HEAD + b"Content-Length: 100\r\n\r\n{",
     "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{",
     "more after an answer": b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + HEAD,
@@ -489,11 +496,19 @@ def test_whoever_begins_and_does_not_go_on_stops_nobody(port, beginning):
 
 
 ANSWERED = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+UNREAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"
 
 
 @pytest.mark.parametrize(
     ("before", "beginning"),
-    [(b"", b""), (b"", HEAD[:9]), (b"", HEAD), (ANSWERED, HEAD[:9]), (ANSWERED, HEAD)],
+    [
+        (b"", b""),
+        (b"", HEAD[:9]),
+        (b"", HEAD),
+        (ANSWERED, HEAD[:9]),
+        (ANSWERED, HEAD),
+        (UNREAD, b"{"),
+    ],
 )
 def test_a_head_that_does_not_arrive(monkeypatch, before, beginning):
     monkeypatch.setattr(connection, "HEAD_DEADLINE", 0.05)

@@ -32,9 +32,12 @@ class PatientConnection(H11Protocol):
             min(waiting, key=lambda one: one._begun).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived, and wait for the rest of a head."""
+        """Take what has arrived, and wait for the rest of a head, or of a body that is not read."""
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+        answered = self.conn.our_state in (h11.DONE, h11.MUST_CLOSE)
+        begun = self.conn.their_state is h11.IDLE
+        unread = self.conn.their_state is h11.SEND_BODY and answered
+        if (begun or unread) and not self.transport.is_closing():
             self._wait_for_head()
         else:
             self._stop_waiting()

@@ -60,6 +60,9 @@ async def read_body(request: Request) -> bytes:
         Refused: it is too long, or it does not arrive; or nobody is left to answer to.
     """
     kept, length = bytearray(), 0
+    told = request.headers.get("content-length", "")
+    if told.isdigit() and int(told[:20]) > MAX_DRAINED:
+        raise Refused(f"the body is longer than {MAX_BODY} bytes: ask for less", status=413)
     with anyio.move_on_after(BODY_DEADLINE) as scope:
         try:
             async for chunk in request.stream():
