@@ -22,6 +22,7 @@ class FaultServer:
 
     def __init__(self):
         self.script, self.requests, self.connections = [good], 0, 0
+        self.paths = []
         self.over = threading.Event()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -44,8 +45,10 @@ class FaultServer:
 
     def _serve(self, connection):
         try:
-            while read_request(connection) and self._step()(self, connection):
-                pass
+            while path := read_request(connection):
+                self.paths.append(path)
+                if not self._step()(self, connection):
+                    break
         except OSError:
             pass
         finally:
@@ -58,18 +61,21 @@ class FaultServer:
 
 
 def read_request(connection):
-    """Read one request; False if the client is gone."""
+    """Read one request and return its path; "" if the client is gone."""
     data = b""
     while b"\r\n\r\n" not in data:
         part = connection.recv(65536)
         if not part:
-            return False
+            return ""
         data += part
-    head, _, body = data.partition(b"\r\n\r\n")
-    lengths = [x.split(b":")[1] for x in head.split(b"\r\n") if x.lower().startswith(b"content-l")]
-    while len(body) < int(lengths[0]):
+        if data.startswith(b"\x16"):  # TLS, of which we know nothing
+            connection.sendall(head(400))
+            return ""
+    first, _, body = data.partition(b"\r\n\r\n")
+    lengths = [x.split(b":")[1] for x in first.split(b"\r\n") if x.lower().startswith(b"content-l")]
+    while lengths and len(body) < int(lengths[0]):  # a request for a tunnel has no body
         body += connection.recv(65536)
-    return True
+    return first.split(b" ")[1].decode()
 
 
 def head(status=200, length=None, kind="application/json", **headers):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
-from icpi_ros.core.files import check_folder_writable
+from icpi_ros.core.files import check_folder_writable, open_private
 from icpi_ros.core.units import Length, parse_length, parse_quantity
 from icpi_ros.ros.bringup.instance import check_name
 from icpi_ros.settings.table import find
@@ -391,8 +391,7 @@ def checked_output(path: Path) -> Path:
     if not new and not path.is_file():
         return path  # a pipe or a device: to open one is to use it
     try:
-        with path.open("ab"):  # permissions alone do not tell: root, /proc, a read-only disk
-            pass
+        open_private(path, "ab").close()  # permissions alone do not tell: root, /proc
     except OSError as exc:
         raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc
     if new:

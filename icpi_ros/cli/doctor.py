@@ -188,7 +188,10 @@ def check_store(path: Path | None = None) -> Check:
     if free < MIN_DISK:
         detail = f"{path.parent}: only {free / 1e6:.0f} MB free, {MIN_DISK / 1e6:.0f} MB needed"
         return Check("trial store", False, detail, f"free some space or {remedy}")
-    return Check("trial store", True, f"{path} ({free / 1e9:.1f} GB free)")
+    detail = f"{path} ({free / 1e9:.1f} GB free)"
+    if path.exists() and path.stat().st_mode & 0o077:  # of an older version, or wanted
+        detail += f"; other users may open it, if that is not wanted: chmod 600 {path}"
+    return Check("trial store", True, detail)
 
 
 def check_key() -> Check:

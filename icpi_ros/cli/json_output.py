@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from icpi_ros.cli.arguments import checked_output
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import PRIVATE, open_private
 
 T = TypeVar("T")
 
@@ -51,23 +52,22 @@ class JsonOutput:
 
         Args:
             content: to write.
-            secret: a file is for its owner alone.
+            secret: a file that is there becomes its owner's alone, as a new one is.
         """
         # json is 5 ms and numpy 0.2 s that a help and a wrong option need not take
         import json
 
         from icpi_ros.core.redact import jsonable
 
-        if secret and self.path is not None:
-            self.path.touch(mode=0o600)
-            if self.path.is_file():  # no pipe or device
-                self.path.chmod(0o600)  # it was there before
+        if secret and self.path is not None and self.path.is_file():  # no pipe or device
+            self.path.chmod(PRIVATE)  # it was there before
         self.write_text(json.dumps(jsonable(content), indent=1) + "\n")
 
     def write_text(self, text: str) -> None:
         """Write a text that is JSON already."""
         if self.path is not None:
-            self.path.write_text(text, encoding="utf-8")
+            with open_private(self.path, "wb") as file:
+                file.write(text.encode())
             return
         self._stream.write(text)
         self._stream.flush()

@@ -11,6 +11,7 @@ from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import ObservationMissing, TaskFailed, UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial
+from icpi_ros.core.units import millimetres
 from icpi_ros.evaluate.first_session import FirstSession, count_of_motions, first_session
 from icpi_ros.evaluate.repeatability import repeatability
 from icpi_ros.report.first_session import (
@@ -92,7 +93,7 @@ def _judge(task: Task, trials: list[Trial]) -> dict[str, Any]:
             continue
         pairs = zip(task.error_names, found.error, strict=True)
         seen = ", ".join(f"{name} {value:+.4f}" for name, value in pairs)
-        print(f"trial {trial.number}: to the default goal {seen}; cost {1e3 * found.cost:.1f} mm")
+        print(f"trial {trial.number}: to the default goal {seen}; cost {millimetres(found.cost)}")
         judged.append({"number": trial.number, "error": found.error.tolist(), "cost": found.cost})
     content: dict[str, Any] = {"judged": judged, "recorded": len(trials)}
     try:

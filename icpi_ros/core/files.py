@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, bounded reads, locks between processes, hashes.
+"""Files that are whole or not there at all, or one user's alone; bounded reads; locks; hashes.
 
 The kernel drops a lock whatever way its holder ends.  Plain ``flock`` and not the package
 ``filelock``: its lock names no holder and leaves its file, and the one for many readers is a data
@@ -13,12 +13,13 @@ import fcntl
 import functools
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 CACHE = "ICPI_CACHE"
 """Environment variable with the folder of caches; else the user's (XDG base directory
@@ -107,9 +108,16 @@ def _kernel_devices() -> frozenset[int]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place, durably, if all goes well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def replacing(path: Path, private: bool = False) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place, durably, if all goes well.
+
+    Args:
+        path: of the file; one that is there keeps its permissions.
+        private: a new one is for this user alone.
+    """
+    require_place(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    _create(temporary, path, PRIVATE if private else 0o666)
     try:
         yield temporary
         _sync(temporary)
@@ -119,12 +127,26 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _create(temporary: Path, path: Path, mode: int) -> None:
+    """Make an empty file where there is none, with the permissions of ``path`` if that is there."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(temporary, flags, mode)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            there = path.lstat()
+            if stat.S_ISREG(there.st_mode) and there.st_uid == os.geteuid():
+                os.fchmod(fd, stat.S_IMODE(there.st_mode))
+    finally:
+        os.close(fd)
+
+
 def check_folder_writable(path: Path) -> None:
     """Check that files can be written into a folder, or that it can be made; nothing is left.
 
     Raises:
         OSError: they cannot: permissions alone do not decide (root, /proc, a read-only disk).
     """
+    require_place(path)
     there = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
     with TemporaryDirectory(dir=there, prefix=".icpi-"):
         pass
@@ -158,7 +180,7 @@ class FileLock:
 
     Raises:
         LockTaken: another holder has it.
-        OSError: the file cannot be made or locked.
+        OSError: the file cannot be made or locked, is a link or another user's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -177,7 +199,8 @@ class FileLock:
 
     def _acquire(self) -> int:
         for _ in range(100):
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            require_place(self.path)
+            fd = os.open(self.path, _OPEN_LOCK, PRIVATE)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -201,6 +224,9 @@ class FileLock:
             return os.path.samestat(os.fstat(fd), self.path.stat())
         except FileNotFoundError:
             return False
+
+
+_OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def lock_until_closed(descriptor: int, shared: bool = False) -> None:
@@ -232,3 +258,100 @@ class HashedFile:
     def __str__(self) -> str:
         """Return the path, absolute, and the first digits of the hash."""
         return f"{self.path.absolute()} (sha256 {self.sha256[:HASH_DIGITS]})"
+
+
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
+"""Permissions of what holds runs, prompts and replies: this user's alone, whatever the umask."""
+
+
+class Planted(OSError):
+    """File, folder or link of another user where this one's own should be."""
+
+    def __init__(self, path: Path, uid: int, why: str) -> None:
+        super().__init__(errno.EPERM, f"{path} belongs to user {uid}{why}", str(path))
+
+
+def require_place(path: Path) -> None:
+    """Check that no other user has put what is on the way to ``path`` where all may put things.
+
+    Into a folder as /tmp anyone can put a link, a file or a folder under a name that is about to be
+    used.  What belongs to this user, to root or to the owner of the folder is no such thing.
+
+    Raises:
+        Planted: another user has.
+    """
+    path = path.absolute()
+    for one in (path, *path.parents[:-1]):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            _require_trusted(one, one.lstat(), one.parent.stat())
+
+
+def _require_trusted(path: Path, there: os.stat_result, above: os.stat_result) -> None:
+    trusted = there.st_uid in (os.geteuid(), 0, above.st_uid)
+    if above.st_mode & stat.S_IWOTH and not trusted:
+        raise Planted(path, there.st_uid, f", and all may write into {path.parent}")
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are not there, for this user alone.
+
+    Raises:
+        OSError: it cannot be made, or what is on the way is another user's.
+    """
+    require_place(path)
+    for one in reversed((path, *path.parents)):
+        if not one.is_dir():
+            one.mkdir(PRIVATE_FOLDER, exist_ok=True)
+
+
+def own_folder(path: Path) -> Path:
+    """Return a folder that this user alone has, made if it is not there.
+
+    Raises:
+        OSError: it cannot be made, is a link or another user's.
+    """
+    make_private_folder(path)
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, f"{path} is a link", str(path))
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        there = os.fstat(fd)
+        if there.st_uid != os.geteuid():
+            raise Planted(path, there.st_uid, "")
+        if stat.S_IMODE(there.st_mode) != PRIVATE_FOLDER:
+            os.fchmod(fd, PRIVATE_FOLDER)
+    finally:
+        os.close(fd)
+    return path
+
+
+def open_private(path: Path, mode: str, buffering: int = -1) -> BinaryIO:
+    """Open a file to be written, made for this user alone if it is not there.
+
+    Args:
+        path: of the file; one that is there keeps its permissions.
+        mode: ``wb``, ``ab`` or ``a+b``.
+        buffering: as :func:`open` takes it.
+
+    Raises:
+        OSError: it cannot be opened, or what is on the way is another user's.
+    """
+    require_place(path)
+    return cast(BinaryIO, open(path, mode, buffering, opener=_open_private))
+
+
+def _open_private(name: str, flags: int) -> int:
+    """Open a file by the rules of :func:`open_private`; it is emptied only if it may be used."""
+    path = Path(name).absolute()
+    above = path.parent.stat()
+    links = os.O_NOFOLLOW if above.st_mode & stat.S_IWOTH else 0
+    fd = os.open(path, (flags & ~os.O_TRUNC) | links, PRIVATE)
+    try:
+        there = os.fstat(fd)
+        _require_trusted(path, there, above)
+        if flags & os.O_TRUNC and stat.S_ISREG(there.st_mode):
+            os.ftruncate(fd, 0)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

@@ -34,8 +34,20 @@ def error_line(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` with the name most like ``name``; empty if none is."""
+    """Return `` (did you mean 'x'?)`` with the name most like ``name``; empty if none is.
+
+    Capitals and the signs between words do not count: UR5e is ur5e, and so is ur-5e.
+    """
     from difflib import get_close_matches  # 4 ms, for errors alone
 
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    names = list(known)
+    plain = {_plain(one): one for one in names}
+    close = get_close_matches(name, names, n=1)
+    same = plain.get(_plain(name)) or next(iter(close), None)
+    if same is None:
+        same = next((plain[one] for one in get_close_matches(_plain(name), plain, n=1)), None)
+    return f" (did you mean {same!r}?)" if same is not None else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(mark for mark in name.casefold() if mark.isalnum())

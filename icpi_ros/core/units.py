@@ -71,6 +71,11 @@ def millimetres(metres: float) -> str:
     return f"{value:.{decimals}f} mm"
 
 
+def multiple(factor: float) -> str:
+    """Return a positive factor with two digits at least: ``0.037 x``, ``2.4 x``, ``120 x``."""
+    return f"{factor:.2g} x" if factor < 9.95 else f"{factor:.0f} x"
+
+
 def times(seconds: NDArray[np.float64] | Sequence[float], percent: int = 99) -> dict[str, float]:
     """Return ``median``, ``p99`` (or another percentile) and ``max`` of at least one time."""
     import numpy as np  # short commands show lengths alone

@@ -90,9 +90,11 @@ class Embedded(Improver):
 
         Its details hold ``belief_from_data``, see :meth:`OutcomeBelief.from_data`, and where the
         run's own model has them ``no_effect``, names of parameters that changed nothing, and
-        ``noise``, the unexplained deviation of a trial [m] if it is above the best cost.
+        ``noise``, the unexplained deviation of a trial [m] if it is above the best cost;
+        ``looks_elsewhere``, the trials without improvement after which the theta is the farthest
+        from all tried ones and not the best of the search.
         """
-        start = time.perf_counter()
+        start, stuck = time.perf_counter(), 0
         space, base = self.context.space, best(history)
         belief = self._belief(history)
         search = Search(belief, self._draws, belief.others(), self._held(history))
@@ -103,11 +105,14 @@ class Embedded(Improver):
             free = space.dim - (0 if search.held is None else len(search.held))
             scaled[:free] = off_the_line(scaled[:free], first[:free], rng)
         elif self._model is None and left > FAR and _looks_elsewhere(failures(history)):
+            stuck = failures(history)
             scaled = farthest(self._candidates, self._scaled(np.array([t.theta for t in history])))
         theta = fresh(space.denormalise(scaled), base, history, space, left, rng)
         point = self._scaled(theta[np.newaxis])
         costs, stds = forecast(belief, point)
         details: dict[str, Any] = {"belief_from_data": round(belief.from_data(point[0]), 3)}
+        if stuck:
+            details["looks_elsewhere"] = stuck
         if isinstance(belief, RunBelief):
             details |= self._remarks(belief, base.cost)
         latency = time.perf_counter() - start

@@ -91,7 +91,7 @@ def require_reachable(choice: ModelChoice) -> None:
     if choice.cassette or not endpoint.is_here:
         return
     url = urlsplit(endpoint.base_url)
-    address = (url.hostname, url.port or 80)
+    address = (url.hostname, url.port or (443 if url.scheme == "https" else 80))
     try:
         socket.create_connection(address, CONNECT_TIMEOUT).close()
     except OSError:

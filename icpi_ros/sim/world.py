@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,10 @@ from icpi_ros.tasks.base import Task
 SETTLE_TIME = 0.5
 OBJECT = "object"
 FREE = mujoco.mjtJoint.mjJNT_FREE
+_log = logging.getLogger(__name__)
+# Else MuJoCo appends its warnings to MUJOCO_LOG.TXT in the current folder, whoever made that file.
+# What they are about is counted, and refused as SimulationUnstable.
+mujoco.set_mju_user_warning(_log.debug)
 
 
 class SimulationUnstable(IcpiError):

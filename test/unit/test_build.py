@@ -196,6 +196,15 @@ def test_a_worker_process_that_dies_is_a_clear_error():
         list(Workers(2).run(die, range(4)))
 
 
+def test_ctrl_c_is_the_parents_from_the_first_moment_of_a_worker():
+    def held(_item):
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert dict(Workers(2).run(held, range(3))) == {0: True, 1: True, 2: True}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
 def test_results_of_other_versions_are_refused():
     with pytest.raises(IcpiError, match=r"other versions \(.*mujoco 3\.9, here"):
         build_module._check_versions({**build_module.versions("mujoco"), "mujoco": "3.9"})

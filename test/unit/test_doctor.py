@@ -103,6 +103,16 @@ def test_store_in_a_read_only_folder(tmp_path):
     assert not doctor.check_store(tmp_path / "runs.sqlite").ok
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o604])
+def test_a_store_that_others_may_open_is_said_to_be_one(tmp_path, mode):
+    path = tmp_path / "runs.sqlite"
+    path.touch()
+    path.chmod(mode)
+    check = doctor.check_store(path)
+    assert check.ok
+    assert ("chmod 600" in check.detail) == (mode != 0o600)
+
+
 def test_a_module_that_is_missing_gives_one_line_and_a_remedy():
     check = doctor.check_import("thing", "no_such_module")
     assert not check.ok

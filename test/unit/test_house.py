@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import functools
 import importlib.util
 import re
 from pathlib import Path
@@ -116,6 +117,56 @@ def exists(place):
 def test_what_a_page_points_to_is_there(page):
     lost = {place for place in places(page.read_text(encoding="utf-8")) if not exists(place)}
     assert not lost
+
+
+CALL = re.compile(r"`(?:[\w.]+\.)?([A-Za-z_]\w*)\([^`\n]*`")
+CLASS = re.compile(r"`([A-Z][a-z]+[A-Z]\w*)`")
+IMPORT = re.compile(r"^ *from icpi_ros[\w.]* import ([\w, ]+)", re.MULTILINE)
+DEFINITION = re.compile(
+    r"(?:^|\W)(?:def|class) (\w+)|^ *([A-Za-z_]\w*)(?:: [^=\n]+)? =", re.MULTILINE
+)
+OTHERS = {
+    *("ParallelGripperCommand", "GripperCommand", "SetRemap", "FollowJointTrajectory"),
+    *("JointState", "PoseStamped", "CameraInfo", "CompressedImage", "TransformStamped"),
+    "threadpool_info",
+}
+"""Names of other packages."""
+
+
+@functools.cache
+def defined():
+    """Names of all functions, classes and variables of ours, and of messages."""
+    paths = [*modules(), *(ROOT / "test").rglob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    found = {one for text in texts for pair in DEFINITION.findall(text) for one in pair}
+    return found | {path.stem for path in (ROOT / "icpi_msgs").rglob("*.*")}
+
+
+def named(text):
+    """Functions, classes and imports that a page names."""
+    imported = {name.strip() for names in IMPORT.findall(text) for name in names.split(",")}
+    return {*CALL.findall(text), *CLASS.findall(text), *imported} - {""}
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name not in HISTORY], ids=name_of)
+def test_functions_and_classes_that_a_page_names_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    own = {one for pair in DEFINITION.findall(text) for one in pair}  # of its examples
+    assert not named(text) - defined() - own - OTHERS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "call `task.simulate_everything(theta)`",
+        "`releases_all(self, thetas)` returns times",
+        "a `TaskBuilder` makes it",
+        "from icpi_ros.tasks import TASKS, make_task",
+        "    from icpi_ros.core.units import kilometres",
+    ],
+)
+def test_a_name_that_is_nowhere_is_found(text):
+    assert len(named(text) - defined()) == 1
 
 
 def drawing():

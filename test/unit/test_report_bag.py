@@ -1,8 +1,13 @@
 """`icpi report` of a bag: its page, its tables, its refusals."""
 
 import csv
+import json
+from dataclasses import replace
 
+import bench_data
+import numpy as np
 import pytest
+from icpi_benchmarks.results import write
 from pyarrow import parquet
 from run_bag import run_bag, simulate
 
@@ -81,8 +86,55 @@ def test_a_bag_of_several_runs_asks_which_one(folder, runs, tmp_path, capsys):
     assert main(["report", str(both), "--run", runs[1].run_id]) == 0
 
 
-def test_tables_are_of_runs_only(tmp_path, capsys):
+BENCHMARK = bench_data.results_of(
+    {"embedded": [[0.3, 0.1], [0.2, np.nan]], "random": [[0.3, 0.2], [0.2, 0.2]]}
+)
+
+
+def write_benchmark(path, results=BENCHMARK):
+    write(results, path)
+    return str(path)
+
+
+def test_the_rows_of_a_benchmark_are_tables_too(tmp_path, capsys):
+    results = write_benchmark(tmp_path / "smoke.json")
+    files = [tmp_path / "out.csv", tmp_path / "out.parquet"]
+    assert main(["report", results, "--csv", str(files[0]), "--parquet", str(files[1])]) == 0
+    rows = list(csv.DictReader(files[0].open(encoding="utf-8")))
+    assert [(r["improver"], r["instance"], r["trial"], r["cost"]) for r in rows] == [
+        ("embedded", "0", "0", "0.3"),
+        ("embedded", "0", "1", "0.1"),
+        ("embedded", "1", "0", "0.2"),
+        ("embedded", "1", "1", ""),
+        ("random", "0", "0", "0.3"),
+        ("random", "0", "1", "0.2"),
+        ("random", "1", "0", "0.2"),
+        ("random", "1", "1", "0.2"),
+    ]
+    assert (rows[0]["theta_0"], rows[0]["theta_1"], rows[0]["projected"]) == ("1.0", "0.1", "False")
+    table = parquet.read_table(files[1])
+    assert table.column_names == list(rows[0])
+    assert table.column("cost").to_pylist() == [0.3, 0.1, 0.2, None, 0.3, 0.2, 0.2, 0.2]
+    assert capsys.readouterr().out.count("8 rows: ") == 2
+
+
+def test_several_benchmarks_are_one_table(tmp_path):
+    other = replace(BENCHMARK, rows=[{**row, "theta": None} for row in BENCHMARK.rows])
+    files = [
+        write_benchmark(tmp_path / "a.json"),
+        write_benchmark(tmp_path / "b.json", other),
+    ]
+    assert main(["report", *files, "--csv", str(tmp_path / "out.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8")))
+    assert [row["file"] for row in rows] == [files[0]] * 8 + [files[1]] * 8
+    assert [row["theta_1"] for row in rows] == ["0.1"] * 8 + [""] * 8
+
+
+@pytest.mark.parametrize("option", ["--csv", "--parquet"])
+@pytest.mark.parametrize("rows", [[], [{}]])
+def test_a_benchmark_without_rows_is_one_line(tmp_path, capsys, option, rows):
     results = tmp_path / "bench.json"
-    results.write_text("{}", encoding="utf-8")
-    assert main(["report", str(results), "--csv", str(tmp_path / "out.csv")]) == 2
-    assert "write the trials of a run" in capsys.readouterr().err
+    results.write_text(json.dumps({"rows": rows}), encoding="utf-8")
+    assert main(["report", str(results), option, str(tmp_path / "out")]) != 0
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

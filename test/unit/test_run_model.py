@@ -10,6 +10,7 @@ from scipy.optimize import check_grad
 from icpi_ros.core.errors import DatasetError
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Outcome
+from icpi_ros.improvers import embedded
 from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.learn.dataset.dataset import Dataset
@@ -179,3 +180,14 @@ def test_a_run_that_has_nearly_arrived_stays_near():
     ]
     found = toy.SPACE.normalise(propose(examples(0), history).theta)
     assert np.linalg.norm(found - toy.SPACE.normalise(np.array(thetas[1]))) < 0.3
+
+
+def test_a_look_elsewhere_is_on_record(monkeypatch):
+    """Every second trial of a run that is stuck, and no other."""
+    monkeypatch.setattr(embedded, "FAR", 0.0)
+    history = trials(1) + [replace(one, cost=9.0) for one in trials(embedded.STUCK + 2)[1:]]
+    told = [
+        propose(examples(0), history[: n + 1]).details.get("looks_elsewhere")
+        for n in range(1, embedded.STUCK + 2)
+    ]
+    assert told == [None] * (embedded.STUCK - 1) + [embedded.STUCK, None]

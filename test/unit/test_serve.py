@@ -1,11 +1,14 @@
 """``icpi serve`` as a process behind a socket, asked by the openai client."""
 
+import asyncio
+import contextlib
 import http.client
 import json
 import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +18,8 @@ import anyio
 import gguf_files
 import numpy as np
 import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 from icpi_ros import __version__
 from icpi_ros.llm.client.completer import Wire
@@ -22,8 +27,9 @@ from icpi_ros.llm.client.token_count import count_chat, count_tokens
 from icpi_ros.llm.prompt.completion import complete
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import PromptWriter, read_prompt
-from icpi_ros.llm.server import server, web
+from icpi_ros.llm.server import connection, server, web
 from icpi_ros.llm.server.answering import MAX_COUNT
+from icpi_ros.llm.server.connection import MAX_CONNECTIONS
 from icpi_ros.llm.server.request import MODEL
 
 PATIENCE = 120.0
@@ -325,6 +331,13 @@ def test_unknown_models_paths_and_methods(port, client):
     assert error_of(port, b"", path="/v1/chat/completions", method="GET")[0] == 405
 
 
+@pytest.mark.parametrize("length", [16_000_001, 10**12, 10**19])
+def test_a_body_that_says_it_is_far_over_the_limit_is_not_waited_for(port, length):
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+        line.sendall(HEAD + b"Content-Length: %d\r\n\r\n{" % length)
+        assert line.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_body_over_the_limit(port):
     status, error = error_of(port, GOOD | {"user": "x" * 2_000_000})
     assert status == 413
@@ -435,17 +448,105 @@ def test_completions_that_are_refused(port, change, param):
         ({"Origin": "http://localhost:8888"}, 403),
         ({"Host": "rebound.example:8377"}, 403),
         ({"Host": "127.0.0.1.example"}, 403),
+        ({"Host": "attacker.localhost.example"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Host": ""}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 200),
         ({"Host": "localhost"}, 200),
         ({"Host": "[::1]:8377"}, 200),
     ],
 )
 def test_web_pages_are_refused(port, headers, status):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/v1/models", headers=headers)
-        assert connection.getresponse().status == status
+        line.request("GET", "/v1/models", headers=headers)
+        assert line.getresponse().status == status
     finally:
-        connection.close()
+        line.close()
+
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+BEGINNINGS = {
+    "nothing": b"",
+    "half a line": HEAD[:9],
+    "half a head": HEAD,
+    "a blank line": b"\r\n",
+    "no body": HEAD + b"Content-Length: 9999999\r\n\r\n",
+    "half a body": HEAD + b"Content-Length: 100\r\n\r\n{",
+    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{",
+    "more after an answer": b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + HEAD,
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_whoever_begins_and_does_not_go_on_stops_nobody(port, beginning):
+    """Three hundred connections, more than are held, and then a client."""
+    lines = []
+    try:
+        for _ in range(MAX_CONNECTIONS + 44):
+            lines.append(socket.create_connection(("127.0.0.1", port), PATIENCE))
+            lines[-1].sendall(BEGINNINGS[beginning])
+        assert post(port, None, "/health", "GET")[0] == 200
+    finally:
+        for line in lines:
+            line.close()
+
+
+ANSWERED = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+UNREAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "beginning"),
+    [
+        (b"", b""),
+        (b"", HEAD[:9]),
+        (b"", HEAD),
+        (ANSWERED, HEAD[:9]),
+        (ANSWERED, HEAD),
+        (UNREAD, b"{"),
+    ],
+)
+def test_a_head_that_does_not_arrive(monkeypatch, before, beginning):
+    monkeypatch.setattr(connection, "HEAD_DEADLINE", 0.05)
+
+    async def no_content(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def scenario():
+        config, state = Config(no_content, log_config=None), ServerState()
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: connection.PatientConnection(config, state, {}), "127.0.0.1", 0
+        )
+        async with listening, asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+            writer.write(before)
+            if before:
+                assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
+            writer.write(beginning)
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
+            while state.connections:
+                await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("part", [0, 20, 100, 1000])
+@pytest.mark.parametrize("how", ["goodbye", "reset"])
+def test_a_client_that_leaves_leaves_no_trace(port, part, how):
+    """The fixture looks for tracebacks."""
+    body = json.dumps(GOOD).encode().ljust(1000)
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+        line.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + body[:part])
+        if how == "reset":
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert post(port, None, "/health", "GET")[0] == 200
 
 
 def test_weights_are_served_in_the_place_of_the_stand_in(tmp_path):
@@ -545,16 +646,19 @@ def test_only_so_many_are_answered_at_once(monkeypatch):
 
 def test_sigterm_ends_it_cleanly_with_a_connection_open():
     process = start("--port", 0, "--log-level", "info")
-    connection = None
+    kept, begun = None, []
     try:
         port = int(re.search(r":(\d+)/v1", first_line(process))[1])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        connection.request("GET", "/health")
-        assert connection.getresponse().read()
+        for beginning in BEGINNINGS.values():
+            begun.append(socket.create_connection(("127.0.0.1", port), PATIENCE))
+            begun[-1].sendall(beginning)
+        kept = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        kept.request("GET", "/health")
+        assert kept.getresponse().read()
     finally:
         code, out, err = end(process, signal.SIGTERM)
-        if connection:
-            connection.close()
+        for line in filter(None, [*begun, kept]):
+            line.close()
     assert (code, out) == (0, "")  # the log goes to stderr
     assert "GET /health" in err
     assert "Traceback" not in err

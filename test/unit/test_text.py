@@ -13,10 +13,12 @@ from test_request_text import PROPOSAL, request
 from toy_task import TOY
 
 from icpi_ros.cli.main import main
-from icpi_ros.core.text import printable, printable_lines
+from icpi_ros.core.errors import UnknownName
+from icpi_ros.core.text import did_you_mean, printable, printable_lines
 from icpi_ros.core.types import Tracking
 from icpi_ros.report.operator_request import request_text
 from icpi_ros.report.page import preformatted
+from icpi_ros.robots import find_arm
 from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
 
@@ -129,3 +131,32 @@ def test_a_page_keeps_the_lines_of_what_is_preformatted():
     markup = preformatted(f"one\ntwo {HOSTILE}")
     assert unsafe(markup) == set()
     assert "one\ntwo a\\x1b[2J" in markup
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("UR5e", "ur5e"),
+        ("ur5e-stick", "ur5e_stick"),
+        ("UR5E STICK", "ur5e_stick"),
+        ("ur5ee", "ur5e"),
+        ("FR-3", "fr3"),
+        ("Fr33", "fr3"),
+        ("kuka", None),
+        ("", None),
+    ],
+)
+def test_what_was_probably_meant(name, meant):
+    said = did_you_mean(name, ["fr3", "ur5e", "ur5e_stick"])
+    assert said == ("" if meant is None else f" (did you mean {meant!r}?)")
+
+
+def test_names_come_before_other_ways_out():
+    with pytest.raises(UnknownName) as caught:
+        find_arm("UR5e")
+    line = str(caught.value)
+    places = [
+        line.find(word) for word in ("fr3,", "ur5e,", "ur5e_stick,", "the path", "mean 'ur5e'")
+    ]
+    assert places == sorted(places)
+    assert min(places) > 0

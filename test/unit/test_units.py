@@ -10,7 +10,7 @@ from icpi_ros.cli.main import whole_parser
 from icpi_ros.cli.options.data import named_range
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.space import Parameter, ParameterSpace
-from icpi_ros.core.units import millimetres, parse_length
+from icpi_ros.core.units import millimetres, multiple, parse_length
 from icpi_ros.runs.run import Run
 from icpi_ros.settings.table import SETTINGS
 from icpi_ros.tasks import TASKS
@@ -39,8 +39,9 @@ def test_what_is_no_length_is_refused(text):
 
 @pytest.mark.parametrize(
     ("metres", "shown"),
-    [(0.0, "0.00 mm"), (1e-6, "0.001 mm"), (0.005, "5.00 mm"), (-0.0123, "-12.3 mm"),
-     (0.42, "420 mm"), (float("nan"), "-"), (float("inf"), "-")],
+    [(0.0, "0.00 mm"), (1e-6, "0.001 mm"), (1e-5, "0.01 mm"), (4e-5, "0.04 mm"),
+     (1e-4, "0.10 mm"), (0.005, "5.00 mm"), (-0.0123, "-12.3 mm"), (0.42, "420 mm"),
+     (float("nan"), "-"), (float("inf"), "-")],
 )  # fmt: skip
 def test_lengths_are_shown_in_millimetres(metres, shown):
     assert millimetres(metres) == shown
@@ -92,6 +93,21 @@ def test_only_components_that_are_lengths_take_them():
 
 
 # --- what people are shown ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("factor", "shown"),
+    [
+        (0.0371, "0.037 x"),
+        (0.4, "0.4 x"),
+        (1.0, "1 x"),
+        (2.44, "2.4 x"),
+        (9.96, "10 x"),
+        (123.4, "123 x"),
+    ],
+)
+def test_a_factor_is_never_nothing(factor, shown):
+    assert multiple(factor) == shown
 
 
 def test_a_run_says_in_millimetres_why_it_ended():

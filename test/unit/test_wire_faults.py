@@ -8,12 +8,15 @@ import math
 import os
 import re
 import socket
+import ssl
 import threading
 import time
 import traceback
 
 import fault_server as faults
 import http_models
+import httpx2
+import openai
 import pytest
 from fault_server import GOOD, answer, head, part, status
 from http_models import KEY, ask
@@ -21,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.llm import addresses
 from icpi_ros.llm.client import bodies, connections, replies, responses
 from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.formats import working_formats
@@ -32,6 +36,7 @@ DEADLINE, SLACK = 2.0, 60.0
 AMPLE = 20.0
 """Deadline of what ends by itself [s]; shorter than what servers here ask to wait."""
 HALF = head(200, len(GOOD)) + GOOD[:20]
+CHUNKS = b"%x;a=1\r\n%b\r\n0\r\nX: y\r\n\r\n" % (len(GOOD), GOOD)
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +61,10 @@ def chat(server):
 def client(server, **settings):
     profile = {"formats": ("text",), "base_url": server.url} | settings
     return OpenAIChat(Profile("toy", "toy", **profile), Meter())
+
+
+def keep(server, connection):
+    return True
 
 
 def choice(**fields):
@@ -103,6 +112,12 @@ PASSING = {
     ),
     "comments": ([answer(b": PROCESSING\n\n\n: PROCESSING\n" + GOOD)], 1),
     "stream": ([answer(faults.stream("1", " 2"), kind="text/event-stream")], 1),
+    "chunks": ([part(head(200, Transfer_Encoding="chunked") + CHUNKS, keep)], 1),
+    "HTTP/1.0": ([part(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, faults.hang_up)], 1),
+    "early hints": ([part(b"HTTP/1.1 103 Wait\r\n\r\n" + head(200, len(GOOD)) + GOOD, keep)], 1),
+    "201": ([answer(GOOD, 201)], 1),
+    "identity": ([answer(GOOD, Content_Encoding="identity")], 1),
+    "two lengths": ([part(head(200, 5, Content_length=9) + GOOD, faults.hang_up), faults.good], 2),
     "no content type": ([part(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD, faults.hang_up)], 1),
 }
 WITHIN = r"within [12]\.\d s"  # what was left of DEADLINE when it was asked
@@ -151,6 +166,10 @@ LASTING = {
     "deep JSON": ([answer(b'{"a":' * 100_000)], "unreadable JSON", 1),
     "long integer": ([answer(b'{"a": ' + b"9" * 5000 + b"}")], "unreadable JSON", 1),
     "huge": ([faults.huge], "more than 8 MB", 1),
+    "too short": ([part(head(200, 20) + GOOD, faults.hang_up)], "unreadable JSON", 1),
+    "XML": ([answer(b"<?xml version='1.0'?>", kind="application/xml")], "not JSON", 1),
+    "two documents": ([answer(GOOD + b"\n" + GOOD)], "unreadable JSON", 1),
+    "304": ([answer(b"", 304)], "redirects are not followed", 1),
     "compressed": ([answer(gzip.compress(GOOD), Content_Encoding="gzip")], "compressed", 1),
     "redirect": ([status(307, Location="/elsewhere")], "redirects are not followed", 1),
     "found": ([status(302, Location="http://127.0.0.1:9/")], "redirects are not followed", 1),
@@ -158,6 +177,8 @@ LASTING = {
     "400": ([status(400)], "models.yaml", 1),
     "401": ([status(401)], "OPENAI_API_KEY was not accepted", 1),
     "403": ([status(403)], "OPENAI_API_KEY was not accepted", 1),
+    "403, page": ([answer(b"<html>", 403, "text/html")], "web page.*proxy or firewall", 1),
+    "502, page": ([answer(b"<html>", 502, "text/html")], r"web page.*gateway.*\(5 tries\)", 5),
     "404": ([status(404)], "base URL", 1),
     "418": ([status(418)], "HTTP 418", 1),
 }
@@ -410,13 +431,70 @@ def test_a_proxy_that_stalls_is_named(no_proxy, server, monkeypatch):
         ask(chat, 0.3)
 
 
+PAGE = b"<!DOCTYPE html><h1>Access denied</h1>"
+OWN_PAGES = {
+    200: "through the proxy .* answered with a web page: is it the proxy's own",
+    302: "through the proxy .* redirects are not followed",
+    403: "through the proxy .* HTTP 403 with a web page.*proxy or firewall",
+    407: "the proxy .* wants a password",
+    503: r"through the proxy .* HTTP 503 with a web page.*gateway\? \(5 tries\)",
+}
+
+
+@pytest.mark.parametrize("code", OWN_PAGES)
+def test_a_proxys_own_page_is_said_to_be_one(no_proxy, server, monkeypatch, code):
+    server.script = [
+        answer(PAGE, code, "text/html; charset=utf-8", Location="http://login.invalid")
+    ]
+    monkeypatch.setenv("HTTP_PROXY", server.url.replace("//", "//me:hunter2@").removesuffix("/v1"))
+    chat = OpenAIChat(Profile("toy", "toy", base_url=ELSEWHERE, formats=("text",)), Meter())
+    with pytest.raises(CompletionFailed, match=OWN_PAGES[code]) as caught:
+        ask(chat, AMPLE)
+    assert "OPENAI_API_KEY" not in str(caught.value)  # nobody has looked at it
+    assert "hunter2" not in str(caught.value)
+
+
+TUNNELS = {
+    "403": ([answer(PAGE, 403, "text/html")], "refused the way to https.* HTTP 403: NO_PROXY", 1),
+    "407": ([answer(b"", 407)], "refused the way .* HTTP 407: it wants a password", 1),
+    "502": ([answer(PAGE, 502)], r"refused the way .* HTTP 502.*\(5 tries\)", 5),
+    "closed": ([faults.hang_up], r"through the proxy .*RemoteProtocolError.*\(5 tries\)", 5),
+    "no HTTP": ([part(b"what?\r\n\r\n", faults.hang_up)], "lost the connection .* the proxy", 5),
+}
+
+
+@pytest.mark.parametrize("case", TUNNELS)
+def test_a_proxy_that_refuses_a_tunnel(no_proxy, server, monkeypatch, case):
+    server.script, words, requests = TUNNELS[case]
+    monkeypatch.setenv("HTTPS_PROXY", server.url.removesuffix("/v1"))
+    url = ELSEWHERE.replace("http", "https")
+    with pytest.raises(CompletionFailed, match=words):
+        ask(OpenAIChat(Profile("toy", "toy", base_url=url), Meter()), AMPLE)
+    assert server.requests == requests
+
+
+def test_a_server_without_tls_is_asked_by_http(server):
+    chat = client(server, base_url=server.url.replace("http", "https"))
+    with pytest.raises(CompletionFailed, match=r"does not speak TLS.*begin with http://"):
+        ask(chat, AMPLE)
+
+
+def test_a_certificate_that_is_not_trusted():
+    error = openai.APIConnectionError(request=None)
+    error.__cause__ = httpx2.ConnectError("")
+    error.__cause__.__context__ = ssl.SSLCertVerificationError(1, "unable to get local issuer")
+    failure = responses.classify(error, responses.Addressee(ELSEWHERE, "toy", "KEY"))
+    assert "certificate is not trusted; SSL_CERT_FILE" in failure.line
+    assert not failure.retry
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "LOCALHOST"])
 @pytest.mark.parametrize("proxy", [*BAD_PROXIES, "http://127.0.0.1:9"])
 def test_loopback_never_goes_through_a_proxy(no_proxy, server, monkeypatch, proxy, host):
     monkeypatch.setenv("ALL_PROXY", proxy)
     url = server.url.replace("127.0.0.1", host)
     if host == "127.0.0.2":  # nobody listens there
-        assert connections.proxy_before(url) == ""
+        assert addresses.proxy_before(url) == ""
         return
     assert ask(client(server, base_url=url)).texts == ("1 2",)
 
@@ -436,15 +514,15 @@ def test_loopback_never_goes_through_a_proxy(no_proxy, server, monkeypatch, prox
     ],
 )
 def test_which_servers_are_on_this_machine(url, here):
-    assert connections.is_this_machine(url) is here
+    assert addresses.is_this_machine(url) is here
 
 
 def test_hosts_without_a_proxy(no_proxy, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "proxy.example:3128")
-    assert connections.proxy_before(ELSEWHERE) == "http://proxy.example:3128 (HTTP_PROXY)"
-    assert connections.proxy_before("https://models.invalid/v1") == ""
+    assert addresses.proxy_before(ELSEWHERE) == "http://proxy.example:3128 (HTTP_PROXY)"
+    assert addresses.proxy_before("https://models.invalid/v1") == ""
     monkeypatch.setenv("NO_PROXY", "models.invalid")
-    assert connections.proxy_before(ELSEWHERE) == ""
+    assert addresses.proxy_before(ELSEWHERE) == ""
 
 
 def test_key_is_kept_nowhere(server, chat, monkeypatch):

@@ -107,6 +107,29 @@ def test_a_prompt_that_is_refused_by_turns_too_says_nothing_of_the_wire(
     assert ask(client, prompt=TEXT, otherwise=TURNS, numbers=1).wire == Wire.COMPLETION
 
 
+TOO_LONG = {
+    "OpenAI": ({"code": "context_length_exceeded", "type": "invalid_request_error"}, 400),
+    "llama.cpp": ({"code": 400, "type": "exceed_context_size_error", "n_ctx": 512}, 400),
+    "llama-cpp-python": ({"code": "context_length_exceeded"}, 500),
+    "vLLM": ({"code": 400, "message": "This model's maximum context length is 512 tokens."}, 400),
+    "in 200": ({"code": "context_length_exceeded"}, 200),
+}
+
+
+@pytest.mark.parametrize("server", TOO_LONG)
+def test_a_prompt_longer_than_the_context_says_nothing_of_wire_and_format(make, httpserver, server):
+    error, status = TOO_LONG[server]
+    httpserver.expect_oneshot_request(BARE).respond_with_json({"error": error}, status)
+    httpserver.expect_request(BARE).respond_with_json(texts("+0050"))
+    httpserver.expect_request(PATH).respond_with_json(http_models.body("+0070"))
+    client = make(formats=("json_schema", "text"), samples=True)
+    with pytest.raises(CompletionFailed, match=r"longer than its context, show it less \(option k"):
+        ask(client, prompt=TEXT, otherwise=TURNS, numbers=1, samples=2, logprobs=5)
+    assert paths(httpserver) == [BARE]
+    assert ask(client, prompt=TEXT, otherwise=TURNS, numbers=1).wire == Wire.COMPLETION
+    assert working_formats().several(httpserver.url_for("/v1"), "toy") is None
+
+
 def test_a_line_that_was_completed_while_another_was_refused_counts(make, httpserver):
     httpserver.expect_oneshot_request(BARE).respond_with_json({"error": "no"}, 404)
     httpserver.expect_request(BARE).respond_with_json(texts("+0050"))

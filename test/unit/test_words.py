@@ -141,6 +141,11 @@ def test_questions_in_words_are_counted_read_or_not(data):
         propose(LlmReflect, data, Model("Too far.", "no"))
     counted = [(e["samples"], e["read"]) for e in caught.value.details["exchanges"]]
     assert counted == [(1, 1), (1, 0)]
+    for refused in ("theta: 90, -0.15", "theta: 0.9, 9000"):  # read, and beyond the box
+        with pytest.raises(CompletionFailed) as caught:
+            propose(LlmReflect, data, Model("Too far.", refused))
+        counted = [(e["samples"], e["read"]) for e in caught.value.details["exchanges"]]
+        assert counted == [(1, 1), (1, 1)]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import argparse
 from icpi_benchmarks.graph.page_figures import kept, summary, text
 from icpi_ros.cli.arguments import chosen_arm
 from icpi_ros.cli.commands import need_ros
-from icpi_ros.cli.view import need_viser
 from icpi_ros.tasks import TASKS
+from icpi_ros.view import need_viser
 
 
 def run(args: argparse.Namespace) -> int:

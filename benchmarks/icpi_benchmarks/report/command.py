@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from icpi_benchmarks.report.exports import write_tables
 from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.page import bench_page
 from icpi_benchmarks.report.text import bench_text, task_table
@@ -26,9 +27,9 @@ def report_file(path: Path, asked: Outputs) -> None:
     """Write the requested outputs of one results file; without any, print its tables.
 
     Raises:
-        UsageError: tables of its trials are asked for.
+        UsageError: a video is asked for, or a file cannot be written.
     """
-    refuse_exports(asked)
+    refuse_video(asked)
     results = read(path)
     found = summarise(results)
     if asked.json:
@@ -39,7 +40,8 @@ def report_file(path: Path, asked: Outputs) -> None:
         say_page(page)
     if folder:
         print(f"{len(save_pngs(folder, found))} figures in {folder.absolute()}")
-    if not page and not folder:
+    write_tables([(path, results)], asked)
+    if not (page or folder or asked.csv or asked.parquet):
         print(bench_text(results, found))
 
 
@@ -49,7 +51,7 @@ def report_files(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
     Raises:
         UsageError: of a task, two arms are among them, or a page of them is asked for.
     """
-    refuse_exports(asked)
+    refuse_video(asked)
     refuse_pages(asked)
     found = [(path, read(path)) for path in paths]
     mixed = _two_files([(path, results.config) for path, results in found])
@@ -63,6 +65,9 @@ def report_files(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
         asked.json.write(
             [{"file": str(path), **benchmark_json(res, one)} for (path, res), one in pairs]
         )
+    write_tables(found, asked)
+    if asked.csv or asked.parquet:
+        return
     for (path, _), summary in zip(found, summaries, strict=True):
         print(printable(f"{path}:"))
         print("\n\n".join(task_table(one) for one in summary) + "\n")
@@ -80,16 +85,12 @@ def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
     return ""
 
 
-def refuse_exports(asked: Outputs) -> None:
-    """Refuse tables and a video of a benchmark's trials.
+def refuse_video(asked: Outputs) -> None:
+    """Refuse a video of a benchmark's trials.
 
     Raises:
         UsageError: one is asked for.
     """
-    if asked.csv or asked.parquet:
-        raise UsageError(
-            "--csv and --parquet write the trials of a run; a benchmark's rows are in its JSON file"
-        )
     if asked.video:
         raise UsageError("--video shows a run: give the id of one, or a bag")
 

@@ -178,10 +178,8 @@ def report(parser: argparse.ArgumentParser) -> None:
         help="write arm and object of a run's first and best trial side by side, .gif or .mp4; "
         "needs a scene",
     )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a run's trials as CSV")
-    parser.add_argument(
-        "--parquet", type=Path, metavar="FILE", help="write a run's trials as Parquet"
-    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the trials as CSV")
+    parser.add_argument("--parquet", type=Path, metavar="FILE", help="write the trials as Parquet")
     add_json(parser, "the runs, or what the tables of a benchmark show,")
     parser.add_argument(
         "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"

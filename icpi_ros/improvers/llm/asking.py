@@ -177,16 +177,23 @@ class Asker:
         return list(map(self._predicted, questions, completions))
 
     def answer(
-        self, prompt: Prompt, purpose: str, read: Callable[[str], T], numbers: int, words: int
+        self,
+        prompt: Prompt,
+        purpose: str,
+        read: Callable[[str], T],
+        numbers: int,
+        words: int,
+        accept: Callable[[T], T] = lambda answer: answer,
     ) -> T:
-        """Return ``read`` of the first usable reply in words to a prompt.
+        """Return ``accept`` of ``read`` of the first usable reply in words to a prompt.
 
         Args:
             prompt: a chat.
             purpose: for the record.
-            read: may raise CompletionFailed to refuse a reply.
+            read: may raise CompletionFailed where a reply cannot be read.
             numbers: that the reply should hold.
             words: token limit of the reply.
+            accept: may raise CompletionFailed to refuse an answer that was read.
 
         Raises:
             CompletionFailed: no reply is usable; the message is the reason.
@@ -207,7 +214,7 @@ class Asker:
             try:
                 answer = read(text)
                 question.exchange["read"] += 1
-                return answer
+                return accept(answer)
             except CompletionFailed as exc:
                 question.exchange["refused"].append(str(exc))
         raise CompletionFailed(question.exchange["refused"][-1])

@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields
 from icpi_ros.improvers.base import IndexedOptions
 from icpi_ros.improvers.llm.fusion import FUSIONS, MEDIAN
 from icpi_ros.improvers.options import option
+from icpi_ros.llm.addresses import is_plain_url
 from icpi_ros.llm.cassettes.cassette import AUTO, MODES
 from icpi_ros.llm.client.budget import Budget
 from icpi_ros.llm.client.completer import WIRES
-from icpi_ros.llm.client.profile import SIZES, VARIABLE_NAME, is_plain_url
+from icpi_ros.llm.client.profile import SIZES, VARIABLE_NAME
 from icpi_ros.llm.connect import ModelChoice
 from icpi_ros.llm.prompt.examples import BOTH, ERROR, EXAMPLES, INPUTS, LABELS, ORDERS, PAIRS
 from icpi_ros.llm.prompt.text import FITTED, FIXED, NUMBERS

@@ -8,11 +8,8 @@ A grid or the quasi-random set alone leaves 3 to 23 mm on slide (12 draws), the 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import mujoco
 import numpy as np
 
 from icpi_ros.core.errors import ObservationMissing
@@ -97,8 +94,7 @@ def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) 
 
 def _simulated(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> ExecutedThetas:
     try:
-        with _quiet():
-            trajectories = rollout(task, arm, physics, thetas, threads).trajectories
+        trajectories = rollout(task, arm, physics, thetas, threads).trajectories
     except SimulationUnstable:
         if len(thetas) == 1:
             return ExecutedThetas(thetas[:0], (), 1)
@@ -166,16 +162,6 @@ def _observed(task: Task, trajectory: ObjectTrajectory) -> bool:
         return bool(np.isfinite(task.error(trajectory, task.default_goal)).all())
     except ObservationMissing:
         return False
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MuJoCo from writing MUJOCO_LOG.TXT here: its warnings are counted by us."""
-    mujoco.set_mju_user_warning(lambda _message: None)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(None)
 
 
 # --- refinement ---------------------------------------------------------------------------------

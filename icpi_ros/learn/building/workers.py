@@ -15,8 +15,9 @@ import select
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -106,14 +107,37 @@ def _in_processes(
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    # Of a build that is broken off: that work was given up is what was asked for.
+    warnings.filterwarnings("ignore", r"\d+ tasks? which", UserWarning, r"joblib\.")
     pool = Parallel(count, backend="loky", batch_size=1, return_as="generator_unordered")
     try:
-        yield from pool(delayed(_numbered)(work, item) for item in items)
+        with _ctrl_c_held():
+            results = pool(delayed(_numbered)(work, item) for item in items)
+        yield from results
     except TerminatedWorkerError as exc:
         raise IcpiError(
             "a worker process died (killed, or out of memory?): take fewer --workers if memory is "
             "short"
         ) from exc
+
+
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Take Ctrl-C when the block has ended; what it starts never does, not while it starts either.
+
+    A process, and a thread that makes more of them, begins with its maker's blocked signals.
+    """
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as other_tracker
+
+    for tracker in (resource_tracker, other_tracker):
+        tracker.ensure_running()  # else it starts inside, and lets the signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _numbered(work: Callable[[int], T], item: int) -> tuple[int, T]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from icpi_ros.core.errors import DatasetError, IcpiError, UsageError
-from icpi_ros.core.files import FileLock, LockTaken
+from icpi_ros.core.files import FileLock, LockTaken, require_place
 from icpi_ros.core.redact import Json
 from icpi_ros.learn.dataset import parquet
 from icpi_ros.learn.dataset.dataset import Dataset
@@ -59,6 +59,7 @@ class SideFolder:
         self._out = out
         self._manifest: dict[str, Any] = json.loads(json.dumps(manifest))
         try:
+            require_place(self.folder)
             self.folder.mkdir(exist_ok=True)
             self._lock = FileLock(self.folder / LOCK)
         except LockTaken:

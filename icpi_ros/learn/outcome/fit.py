@@ -17,12 +17,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.core.files import cache_folder, replacing
+from icpi_ros.core.files import cache_folder, make_private_folder, replacing, require_place
 from icpi_ros.core.types import Array, Indices
 
 ITERATIONS = 150
@@ -266,7 +266,7 @@ def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
         path = folder() / f"{key}.npy"
     except RuntimeError:
         return compute()
-    with contextlib.suppress(OSError, ValueError, EOFError, MemoryError), path.open("rb") as file:
+    with contextlib.suppress(OSError, ValueError, EOFError, MemoryError), _opened(path) as file:
         found = np.lib.format.read_array(file, allow_pickle=False)
         if found.shape == (size,) and found.dtype == np.float64 and np.isfinite(found).all():
             return np.asarray(found, dtype=np.float64)
@@ -274,6 +274,11 @@ def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
     with contextlib.suppress(OSError):
         _write(path, values)
     return values
+
+
+def _opened(path: Path) -> BinaryIO:
+    require_place(path)
+    return path.open("rb")
 
 
 def key_of(arrays: Sequence[np.ndarray], *texts: str) -> str:
@@ -287,7 +292,7 @@ def key_of(arrays: Sequence[np.ndarray], *texts: str) -> str:
 
 def _write(path: Path, values: Array) -> None:
     """Write a fit; drop the oldest where there are too many."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     with replacing(path) as draft, draft.open("wb") as file:
         np.lib.format.write_array(file, values, allow_pickle=False)
     kept = sorted(path.parent.glob("*.npy"), key=lambda file: file.stat().st_mtime)

@@ -22,7 +22,7 @@ from icpi_ros.core.errors import (
     NotOnCassette,
     UsageError,
 )
-from icpi_ros.core.files import require_regular
+from icpi_ros.core.files import open_private, require_regular
 from icpi_ros.core.redact import redact_text
 from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
 from icpi_ros.llm.client.budget import Meter, Spending, failure_details, spent_of
@@ -75,8 +75,7 @@ class Cassette:
         try:
             if self.mode != AUTO or path.exists():
                 require_regular(path)
-            with path.open("ab" if self.mode == AUTO else "rb"):
-                pass
+            (open_private(path, "ab") if self.mode == AUTO else path.open("rb")).close()
         except (OSError, ValueError) as exc:
             what = "cannot read the cassette"
             if self.mode == AUTO:

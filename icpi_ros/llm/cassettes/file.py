@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.files import lock_until_closed, open_file
+from icpi_ros.core.files import lock_until_closed, open_file, open_private
 from icpi_ros.core.redact import redact
 from icpi_ros.llm.cassettes.packed import MAGIC, MAX_PACKED, is_packed, unpacked
 from icpi_ros.llm.client.completer import WIRES, Wire
@@ -183,7 +183,7 @@ class CassetteFile:
         """
         clean = redact(json.loads(json.dumps({"cassette": VERSION} | entry)))
         line = json.dumps(clean, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
-        with self._lock, self.path.open("a+b", buffering=0) as file:
+        with self._lock, open_private(self.path, "a+b", 0) as file:
             lock_until_closed(file.fileno())
             _write_all(file.fileno(), (b"" if _ends_a_line(file) else b"\n") + line)
 

@@ -13,7 +13,9 @@ _EVENT = re.compile(r"(?:data|event|id|retry)[ \t]*:")
 _DONE = "[DONE]"
 BROKEN_OFF = "broken_off"
 """Reason of a choice to end that its stream lacks."""
-_SINGLE = frozenset({"choices", "message", "delta", "content", "text", "error"})
+_SINGLE = frozenset(
+    {"choices", "message", "delta", "content", "text", "error", "finish_reason", "refusal"}
+)
 """Keys of which two in one object would be two answers."""
 
 
@@ -24,13 +26,22 @@ class Unreadable(Exception):
         status: HTTP status as which it is treated; 200 = none.
         retry: True if the same request may succeed later.
         no_quota: True if an account is used up.
+        astray: True if it may come of a path that the server has elsewhere.
+        too_long: True if the prompt is longer than the model's context.
     """
 
     def __init__(
-        self, line: str, status: int = 200, retry: bool = False, no_quota: bool = False
+        self,
+        line: str,
+        status: int = 200,
+        retry: bool = False,
+        no_quota: bool = False,
+        astray: bool = False,
+        too_long: bool = False,
     ) -> None:
         super().__init__(line)
         self.status, self.retry, self.no_quota = status, retry, no_quota
+        self.astray, self.too_long = astray, too_long
 
 
 class _TwoAnswers(ValueError):
@@ -55,7 +66,7 @@ def read_document(body: bytes) -> dict[str, Any]:
         if text[:1] in ("{", "[") or _EVENT.match(text):
             raise Unreadable("answered with unreadable JSON (cut off or broken)") from None
         why = "answered with text that is not JSON: is the base URL right (most end in /v1)?"
-        raise Unreadable(why) from None
+        raise Unreadable(why, astray=True) from None
     if isinstance(document, list) and len(document) == 1:  # as Google wraps an error
         document = document[0]
     if not isinstance(document, dict):

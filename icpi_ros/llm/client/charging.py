@@ -1,17 +1,22 @@
-"""The charges of one completion, call by call."""
+"""The requests of one completion, each with its charge."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from icpi_ros.llm.client.bodies import Unreadable
 from icpi_ros.llm.client.budget import Meter, Spending
 from icpi_ros.llm.client.completer import Prompt
 from icpi_ros.llm.client.endpoint import Endpoint
 from icpi_ros.llm.client.profile import Profile
-from icpi_ros.llm.client.replies import Reply, Tokens
+from icpi_ros.llm.client.replies import Reply, Tokens, read_reply
+from icpi_ros.llm.client.responses import Failure, classify, classify_unreadable
 from icpi_ros.llm.client.token_count import count_tokens
 
 
 class CompletionMeter:
-    """Meter of one completion: charges the run's meter call by call.
+    """Meter of one completion: sends its requests and charges the run's meter call by call.
 
     It is used in the wire's loop only, so nothing races.  It must be closed.
 
@@ -25,6 +30,32 @@ class CompletionMeter:
         self._tokeniser = Endpoint.of(profile).tokeniser
         self._is_open = True
         self._counted = meter.begin_waiting()
+
+    async def send(
+        self, endpoint: Endpoint, prompt: Prompt, fields: dict[str, Any]
+    ) -> Reply | Failure:
+        """Send one request and charge it, however it ends.
+
+        Raises:
+            BudgetSpent: it may not be sent.
+        """
+        self.begin()
+        reply, billed = None, True
+        headers: Mapping[str, str] = {}
+        try:
+            body, headers = await endpoint.send(fields, prompt.wire)
+            reply = read_reply(body)
+            return reply
+        except Unreadable as exc:
+            failure = classify_unreadable(exc, endpoint.addressee, headers)
+            billed = failure.lost
+            return failure
+        except Exception as exc:
+            failure = classify(exc, endpoint.addressee)
+            billed = failure.lost
+            return failure
+        finally:
+            self.end(prompt, reply, billed)
 
     def begin(self) -> None:
         """Charge a call that is about to be made: those made meanwhile see it.

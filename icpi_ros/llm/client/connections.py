@@ -12,11 +12,10 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine
-from ipaddress import ip_address
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.llm.addresses import is_this_machine
 
 MAX_BODY = 8_000_000
 """Longest response that is read [bytes]; a completion has a few thousand."""
@@ -112,43 +111,6 @@ def _connections(pid: int) -> Connections:
         why = f"the openai package cannot be imported ({exc}): install openai>=3,<4"
         raise CompletionFailed(why) from None
     return Connections()
-
-
-def is_this_machine(url: str) -> bool:
-    """Return whether the host of a URL is this machine by its name or address alone."""
-    try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_loopback or mapped.is_unspecified)
-
-
-def proxy_before(url: str) -> str:
-    """Return the proxy that the environment sets before a server, without its password.
-
-    It is empty where there is none; its variable follows in brackets.
-    """
-    from urllib.request import getproxies, proxy_bypass
-
-    try:
-        parts = urlsplit(url)
-        proxies = getproxies()
-        name = next((name for name in (parts.scheme, "all") if proxies.get(name)), "")
-        if not name or is_this_machine(url) or proxy_bypass(parts.hostname or ""):
-            return ""
-        address = proxies[name]
-        proxy = urlsplit(address if "://" in address else f"http://{address}")
-        port = f":{proxy.port}" if proxy.port else ""
-        return f"{proxy.scheme}://{proxy.hostname}{port} ({name.upper()}_PROXY)"
-    except ValueError:
-        return ""
 
 
 def _http_client(here: bool) -> Any:

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.llm.addresses import base_url_of, fault_of, is_this_machine, proxy_before, shown
 from icpi_ros.llm.client.completer import CompletionRequest, Prompt, Wire
-from icpi_ros.llm.client.connections import connections, is_this_machine, proxy_before
+from icpi_ros.llm.client.connections import connections
 from icpi_ros.llm.client.formats import ReplyFormat, response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.responses import Addressee
@@ -45,18 +45,16 @@ class Endpoint:
     def of(cls, profile: Profile) -> Endpoint:
         """Return the endpoint of a profile; without a URL the environment's or OpenAI's own."""
         own = os.environ.get("OPENAI_BASE_URL", "").strip()
-        return cls(profile, profile.base_url or own or DEFAULT_BASE_URL)
+        return cls(profile, base_url_of(profile.base_url or own) or DEFAULT_BASE_URL)
 
     @functools.cached_property
     def shown(self) -> str:
         """The base URL without user name, password and query, for messages and records."""
-        try:
-            parts = urlsplit(self.base_url)
-            host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-            port = f":{parts.port}" if parts.port else ""
-        except ValueError:
-            return "an invalid URL"
-        return f"{parts.scheme}://{host}{port}{parts.path}"
+        return shown(self.base_url)
+
+    def at(self, base_url: str) -> Endpoint:
+        """Return the same model at another base URL."""
+        return Endpoint(self.profile, base_url)
 
     @property
     def is_here(self) -> bool:
@@ -89,11 +87,9 @@ class Endpoint:
         self._key()
         if not self.profile.model:
             raise CompletionFailed("no model: set the option model or ICPI_MODEL")
-        if not self.shown.startswith(("http://", "https://")):
-            raise CompletionFailed(
-                f"base URL {self.shown} must start with http:// or https://: "
-                "set the option base_url or OPENAI_BASE_URL"
-            )
+        if fault := fault_of(self.base_url):
+            settings = "set the option base_url or OPENAI_BASE_URL"
+            raise CompletionFailed(f"base URL {self.shown} {fault}: {settings}")
 
     def _key(self) -> str:
         """Return the key as the environment has it now; it is kept nowhere."""

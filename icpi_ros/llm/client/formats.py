@@ -86,7 +86,7 @@ def reply_grammar(numbers: int, largest: int | None = None) -> str:
 
 
 class WorkingFormats:
-    """Abilities of servers by endpoint and model: formats, several choices, bare completion.
+    """Abilities of servers by endpoint and model: paths, formats, several choices, bare completion.
 
     It is used from any thread.
     """
@@ -97,6 +97,17 @@ class WorkingFormats:
         self._worked: dict[tuple[str, str], ReplyFormat] = {}
         self._completes: dict[tuple[str, str], bool] = {}
         self._tells: dict[tuple[str, str], bool] = {}
+        self._bases: dict[str, str] = {}
+
+    def found_base(self, given: str, base: str) -> None:
+        """Remember the base URL under which a server has its paths, by the one that was given."""
+        with self._lock:
+            self._bases[given] = base
+
+    def base(self, given: str) -> str | None:
+        """Return the base URL that was found for the one that was given; None = not known."""
+        with self._lock:
+            return self._bases.get(given)
 
     def to_try(
         self, endpoint: str, model: str, formats: tuple[ReplyFormat, ...]
@@ -152,6 +163,7 @@ class WorkingFormats:
     def forget(self) -> None:
         """Begin anew."""
         with self._lock:
+            self._bases.clear()
             self._tells.clear()
             self._completes.clear()
             self._worked.clear()

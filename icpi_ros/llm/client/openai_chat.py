@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, InvalidValue
 from icpi_ros.core.redact import redact_texts, watch
-from icpi_ros.llm.client.bodies import Unreadable
+from icpi_ros.llm.addresses import other_bases
 from icpi_ros.llm.client.budget import Meter, failure_details
 from icpi_ros.llm.client.charging import CompletionMeter
 from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Token, Wire
@@ -26,8 +25,8 @@ from icpi_ros.llm.client.formats import (
     working_formats,
 )
 from icpi_ros.llm.client.profile import Profile
-from icpi_ros.llm.client.replies import Reply, read_reply
-from icpi_ros.llm.client.responses import Failure, classify, classify_unreadable, pause
+from icpi_ros.llm.client.replies import Reply
+from icpi_ros.llm.client.responses import NOT_SERVED, Failure, pause
 
 MAX_ATTEMPTS = 5
 """Failures of a request, those that lead to a simpler format not counted."""
@@ -35,8 +34,8 @@ MAX_CONCURRENT = 4
 """Requests of one completion that are under way at the same time."""
 SLOW_REMEDY = "raise the option deadline or ask for less (k, samples, a smaller model)"
 _MAX_ROUNDS = 3
-_NOT_SERVED = frozenset({404, 405, 501})
-"""HTTP statuses with which servers refuse a path that they do not have."""
+_SERVED = frozenset({400, 401, 403, 415, 422, 429})
+"""HTTP statuses of failures that a server has only at a path that it serves."""
 
 
 class OpenAIChat:
@@ -59,7 +58,8 @@ class OpenAIChat:
         if math.isfinite(meter.budget.money) and not profile.priced:
             raise InvalidValue(
                 f"a budget of money needs the price of model {profile.name}: "
-                "add `price:` to its entry in models.yaml, or limit calls or tokens instead"
+                "add `price:` to its entry in models.yaml (a file of your own: ICPI_MODELS), or "
+                "limit calls or tokens instead"
             )
         self.profile, self.meter = profile, meter
         self._endpoint = Endpoint.of(profile)
@@ -114,7 +114,10 @@ class Exchange:
         self, endpoint: Endpoint, request: CompletionRequest, until: float, meter: CompletionMeter
     ) -> None:
         """Remember what is asked, and ``until`` [s of monotonic time]; nothing is sent yet."""
-        self._endpoint, self._request, self._until, self._meter = endpoint, request, until, meter
+        self._given, self._request, self._until, self._meter = endpoint, request, until, meter
+        found = working_formats().base(endpoint.base_url)
+        self._endpoint = endpoint.at(found) if found else endpoint
+        self._others = [] if found else [endpoint.at(url) for url in other_bases(endpoint.base_url)]
         self._prompt = request.prompt
         self._allowed = until - time.monotonic()
         self._gate = asyncio.Semaphore(MAX_CONCURRENT)
@@ -241,12 +244,13 @@ class Exchange:
                 if refused == formats[0]:
                     working_formats().found_single(*where)
                 return self._keep(outcome, prompt, n, offset, formats[0])
-            if outcome.status in _NOT_SERVED and self._may_change_wire(prompt):
+            if outcome.status in NOT_SERVED and self._may_change_wire(prompt):
                 self._tries.append(f"{prompt.wire}: {outcome.line}")
                 self._take_other_wire()
                 working_formats().found_completing(*where, completes=False)
                 continue
-            if outcome.status in FALLBACK_STATUS and self._may_be_refused(where, logprobs):
+            adapts = outcome.status in FALLBACK_STATUS and not outcome.too_long
+            if adapts and self._may_be_refused(where, logprobs):
                 self._tries.append(f"{formats[0]}, logprobs = {logprobs}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 without = None if doubted else (n, formats[0])
@@ -254,7 +258,7 @@ class Exchange:
             doubtful = n > 1 and not working_formats().several(*where)
             changeable = self._may_change_wire(prompt)
             adaptable = doubtful or changeable or self._may_fall_back(prompt, formats)
-            if outcome.status in FALLBACK_STATUS and adaptable:
+            if adapts and adaptable:
                 self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 if not doubted and doubtful:
@@ -272,7 +276,7 @@ class Exchange:
     def _where(self, prompt: Prompt) -> tuple[str, str]:
         """Return the key under which it is remembered what a server can do with a prompt."""
         path = PATHS[Wire.COMPLETION] if prompt.wire == Wire.COMPLETION else ""
-        return self._endpoint.shown + path, self._endpoint.profile.model
+        return self._given.shown + path, self._given.profile.model
 
     def _logprobs(self, where: tuple[str, str]) -> int:
         told = working_formats().logprobs(*where)
@@ -325,26 +329,19 @@ class Exchange:
     async def _ask(
         self, prompt: Prompt, n: int, offset: int, reply_format: ReplyFormat, logprobs: int
     ) -> Reply | Failure:
-        """Send one request and charge it, however it ends."""
-        endpoint, request = self._endpoint, self._request
-        self._meter.begin()
-        reply, billed = None, True
-        headers: Mapping[str, str] = {}
-        try:
-            fields = endpoint.fields(request, prompt, reply_format, n, offset, logprobs)
-            body, headers = await endpoint.send(fields, prompt.wire)
-            reply = read_reply(body)
-            return reply
-        except Unreadable as exc:
-            failure = classify_unreadable(exc, endpoint.addressee, headers)
-            billed = failure.lost
-            return failure
-        except Exception as exc:
-            failure = classify(exc, endpoint.addressee)
-            billed = failure.lost
-            return failure
-        finally:
-            self._meter.end(prompt, reply, billed)
+        """Ask where the server is said to be, then where it may have its paths in fact."""
+        asked = self._endpoint
+        fields = asked.fields(self._request, prompt, reply_format, n, offset, logprobs)
+        outcome = await self._meter.send(asked, prompt, fields)
+        if isinstance(outcome, Reply) or not outcome.astray:
+            return outcome
+        for endpoint in self._others if self._endpoint is asked else [self._endpoint]:
+            found = await self._meter.send(endpoint, prompt, fields)
+            if isinstance(found, Reply) or found.status in _SERVED:
+                self._tries.append(outcome.line)
+                self._endpoint, self._others = endpoint, []
+                return found
+        return outcome
 
     def _keep(
         self, reply: Reply, prompt: Prompt, n: int, offset: int, reply_format: ReplyFormat
@@ -352,6 +349,7 @@ class Exchange:
         self._choices += min(reply.choices, n)
         self._tries += [f"{self._endpoint.shown} {fault}" for fault in reply.faults]
         if reply.texts:
+            working_formats().found_base(self._given.base_url, self._endpoint.base_url)
             self._texts[offset] = reply.texts[:n]
             self._tokens[offset] = reply.likely[:n]
             self._model, self._format = reply.model or self._model, reply_format

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.yaml_files import FileKind, read_yaml, unknown_key
+from icpi_ros.llm.addresses import is_plain_url
 from icpi_ros.llm.client.completer import WIRES, Wire
 from icpi_ros.llm.client.formats import ALL_FORMATS, FORMATS, ReplyFormat
 from icpi_ros.llm.client.token_count import Tokeniser
@@ -121,17 +121,6 @@ class Profile:
         fresh = prompt_tokens - cached_tokens
         total = fresh * price.input + cached_tokens * cached + completion_tokens * price.output
         return total / _PER
-
-
-def is_plain_url(text: str) -> bool:
-    """Return whether a text is an http URL without anything in it that may be secret."""
-    try:
-        parts = urlsplit(text)
-        port_is_one = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-    secret = parts.username or parts.password or {"?", "#"} & set(text)
-    return not secret and parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_one
 
 
 FILE_VARIABLE = "ICPI_MODELS"

@@ -35,6 +35,8 @@ _NAMED = {  # the first that fits counts
     "context_length": 400,
 }
 """HTTP statuses of errors by parts of their names."""
+TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
+"""Codes and types of errors about prompts that are longer than the context."""
 _AT_LIMIT = "cut a reply off at the token limit"
 _CUT = {
     "length": _AT_LIMIT,
@@ -156,7 +158,9 @@ def _carried(error: Any) -> Unreadable:
     status = (told or named or [_UNKNOWN])[0]
     line = "answered HTTP 200 with an error"
     line += f" of status {status}" if told or named else " that names no status"
-    return Unreadable(line, status, no_quota="insufficient_quota" in names)
+    no_quota, nameless = "insufficient_quota" in names, not (told or named)
+    too_long = any(name in names.split() for name in TOO_LONG)
+    return Unreadable(line, status, no_quota=no_quota, astray=nameless, too_long=too_long)
 
 
 _CODES = ("code", "status", "status_code", "type")

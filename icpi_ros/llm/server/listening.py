@@ -17,9 +17,8 @@ from uvicorn import Config, Server
 from uvicorn.config import LOGGING_CONFIG
 
 from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.llm.server.connection import MAX_CONNECTIONS, PatientConnection
 
-MAX_CONNECTIONS = 256
-"""Connections at the same time; more are answered with status 503."""
 GRACE = 5
 """Time for requests under way to end when the server stops [s]."""
 
@@ -110,8 +109,11 @@ class AnnouncedServer(Server):
             print(f"icpi serve: http://{shown}:{port}/v1, {self._served}", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell what is under way, and wait for it."""
+        """Tell what is under way, and wait for it, not for what has not arrived."""
         self.ending.set()
+        for one in list(self.server_state.connections):
+            if isinstance(one, PatientConnection) and one.is_waiting:
+                one.transport.abort()
         await super().shutdown(sockets)
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
@@ -122,13 +124,13 @@ class AnnouncedServer(Server):
 def _config(app: Any, log_level: str) -> Config:
     return Config(
         app,
-        http="h11",
+        http=PatientConnection,
         ws="none",
         loop="asyncio",
         lifespan="off",
         log_config=_logging(),
         log_level={"warn": "warning"}.get(log_level, log_level),
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=2 * MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACE,
     )
 

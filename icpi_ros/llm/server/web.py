@@ -9,13 +9,13 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from icpi_ros import __version__
-from icpi_ros.llm.client.connections import is_this_machine
+from icpi_ros.llm.addresses import is_this_machine
 from icpi_ros.llm.prompt.tokens import excerpt
 from icpi_ros.llm.server.request import Refused, ServedModel
 
@@ -26,6 +26,10 @@ MAX_DRAINED = 8 * MAX_BODY
 """Part of a longer one that is read before it is refused, for clients that write first [bytes]."""
 BODY_DEADLINE = 30.0
 """Time for a request to arrive [s]."""
+CLOSED = 499
+"""Status for the log where the client has gone."""
+FOREIGN = ("cross-site", "same-site")
+"""Values of ``Sec-Fetch-Site`` with which a browser says that another page wants something."""
 
 
 def application(model: ServedModel, answering: Sequence[BaseRoute], remote: bool) -> Starlette:
@@ -53,16 +57,22 @@ async def read_body(request: Request) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refused: it is too long, or it does not arrive.
+        Refused: it is too long, or it does not arrive; or nobody is left to answer to.
     """
     kept, length = bytearray(), 0
+    told = request.headers.get("content-length", "")
+    if told.isdigit() and int(told[:20]) > MAX_DRAINED:
+        raise Refused(f"the body is longer than {MAX_BODY} bytes: ask for less", status=413)
     with anyio.move_on_after(BODY_DEADLINE) as scope:
-        async for chunk in request.stream():
-            length += len(chunk)
-            if length <= MAX_BODY:
-                kept += chunk
-            if length > MAX_DRAINED:
-                break
+        try:
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length <= MAX_BODY:
+                    kept += chunk
+                if length > MAX_DRAINED:
+                    break
+        except ClientDisconnect:
+            raise Refused("the client has left", status=CLOSED) from None
     if scope.cancelled_caught:
         raise Refused(f"the body did not arrive within {BODY_DEADLINE:g} s", status=408)
     if length > MAX_BODY:
@@ -73,8 +83,9 @@ async def read_body(request: Request) -> bytes:
 class PageGuard:
     """Refusal of what comes from web pages: a browser on this machine opens any page's connections.
 
-    A page of another origin sends ``Origin``; one that had its own name changed to this machine's
-    address (DNS rebinding) sends that name as ``Host``.
+    A page of another origin sends ``Origin``, or ``Sec-Fetch-Site`` alone where it wants an image;
+    one that had its own name changed to this machine's address (DNS rebinding) sends that name as
+    ``Host``.
     """
 
     def __init__(self, app: ASGIApp, remote: bool) -> None:
@@ -93,6 +104,8 @@ class PageGuard:
     def _reason(self, headers: Mapping[str, str]) -> str | None:
         if origin := headers.get("origin"):
             return f"web pages may not ask this server (Origin: {excerpt(origin)})"
+        if (site := headers.get("sec-fetch-site")) in FOREIGN:
+            return f"web pages may not ask this server (Sec-Fetch-Site: {site})"
         host = headers.get("host")
         if host is None or self._remote or is_this_machine(f"http://{host}"):
             return None

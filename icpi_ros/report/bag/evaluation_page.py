@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.core.pictures import style
-from icpi_ros.core.units import millimetres
+from icpi_ros.core.units import millimetres, multiple
 from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
 from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover
@@ -80,7 +80,7 @@ def _verdict_on(places: Sequence[RankedImprover]) -> list[Markup]:
 
 
 def _lead(evaluation: Evaluation) -> Markup:
-    speed = f", {evaluation.factor:.0f} x real time" if math.isfinite(evaluation.factor) else ""
+    speed = f", {multiple(evaluation.factor)} real time" if math.isfinite(evaluation.factor) else ""
     source = evaluation.source or "not done again"
     runs = counted(len(evaluation.runs), "run")
     return paragraph(

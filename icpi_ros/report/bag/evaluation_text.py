@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from icpi_ros.core.units import millimetres
+from icpi_ros.core.units import millimetres, multiple
 from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
 from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover
@@ -121,6 +121,6 @@ def _place(place: RankedImprover) -> str:
 
 def _speed(evaluation: Evaluation) -> str:
     total = evaluation.seconds["total"]
-    speed = f", {evaluation.factor:.0f} x real time" if math.isfinite(evaluation.factor) else ""
+    speed = f", {multiple(evaluation.factor)} real time" if math.isfinite(evaluation.factor) else ""
     stages = ", ".join(f"{k} {v:.2f} s" for k, v in evaluation.seconds.items() if k != "total")
     return f"{evaluation.recorded:.1f} s recorded, evaluated in {total:.2f} s{speed} ({stages})"

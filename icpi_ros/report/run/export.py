@@ -38,7 +38,10 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Value]]) -> None:
     """
     _require(path, rows)
     try:
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
+        with (
+            replacing(path, private=True) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as out,
+        ):
             writer = csv.DictWriter(out, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
@@ -57,7 +60,7 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Value]]) -> None:
     _require(path, rows)
     columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
     try:
-        with replacing(path) as temporary:
+        with replacing(path, private=True) as temporary:
             parquet.write_table(table(columns), temporary, compression="zstd")
     except OSError as exc:
         raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc

@@ -45,7 +45,7 @@ class StopLatch:
             more = self._on_stop()  # first of all
         finally:
             self._out.publish(Bool(data=True))
-        self._node.get_logger().warning("software stop: nothing moves until reset_stop")
+        self._node.get_logger().warning(f"software stop: nothing moves until {self.release}")
         reply.success, reply.message = True, f"stopped; {self.release} before the next motion"
         if more:
             reply.message += f"; {more}"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError, UsageError
-from icpi_ros.core.files import FileLock, LockTaken
+from icpi_ros.core.files import FileLock, LockTaken, own_folder
 
 DOMAINS = range(1, 102)
 """Domain ids that do not meet the ephemeral ports of Linux; 0 is left to other people's nodes."""
@@ -36,17 +36,20 @@ def check_name(name: str, what: str) -> str:
 
 
 def runtime_dir() -> Path:
-    """Return this user's folder for lock files, made if it is not there."""
+    """Return this user's own folder for lock files, made if it is not there.
+
+    Raises:
+        StoreError: it cannot be made, or another user has put something in its place.
+    """
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(base) / "icpi" if Path(base).is_absolute() else _shared_tmp()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return own_folder(folder)
     except OSError as exc:
         raise StoreError(
             f"cannot make {folder} for lock files ({exc.strerror}): "
-            "set XDG_RUNTIME_DIR to a folder that you can write"
+            "set XDG_RUNTIME_DIR to a folder that you alone can write"
         ) from exc
-    return folder
 
 
 def _shared_tmp() -> Path:

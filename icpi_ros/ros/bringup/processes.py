@@ -25,6 +25,7 @@ from honcho.process import Process
 
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.files import open_private
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.text import printable
 from icpi_ros.robots import ARMS
@@ -257,7 +258,7 @@ class BackgroundGraph:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> BackgroundGraph:
-        with self.log.open("ab") as out:
+        with open_private(self.log, "ab") as out:
             self.process = self.start(
                 self._command,
                 env=self._env,

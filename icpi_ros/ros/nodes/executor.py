@@ -220,7 +220,7 @@ class Executor(IcpiNode):
         if doubt := self._servers.doubt:
             return diagnostics.ERROR, doubt
         if self.latch.engaged:
-            return diagnostics.WARN, "software stop: call reset_stop"
+            return diagnostics.WARN, f"software stop: {self.latch.release}"
         if self._operator.waiting:
             return diagnostics.WARN, "waiting for a person: icpi approve"
         state = "moving" if self._server.busy else "ready"

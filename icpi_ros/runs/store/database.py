@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError, StoreUnusable
-from icpi_ros.core.files import open_file
+from icpi_ros.core.files import make_private_folder, open_file, open_private, require_place
 from icpi_ros.runs.store.copy import StoreCopy
 from icpi_ros.runs.store.rows import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 
@@ -24,6 +24,8 @@ _ELSEWHERE = (
     "; `icpi runs`, `report` and `view` can read it; to write, choose another with --store or "
     "ICPI_STORE"
 )
+_BESIDE = ("", "-wal", "-shm", "-journal")
+"""Endings of the files that SQLite writes."""
 
 
 class Database:
@@ -134,6 +136,7 @@ class Database:
             raise StoreError(f"cannot {doing} in {self.path}: {why}{_ELSEWHERE}")
 
     def _open(self, path: Path) -> None:
+        self._refuse_planted(path)
         self._refuse_other_files()
         if path == self.path and self._is_readable and not os.access(path, os.W_OK):
             # SQLite would only notice at the first trial.
@@ -148,12 +151,13 @@ class Database:
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
         except OSError as exc:
             raise StoreError(
                 f"cannot make the directory {self.path.parent} of the trial store: "
                 f"{exc.strerror}; choose another with --store or ICPI_STORE"
             ) from exc
+        self._make_private(path)
         try:
             connection = sqlite3.connect(
                 path, timeout=self.timeout, isolation_level=None, check_same_thread=False
@@ -162,6 +166,27 @@ class Database:
             raise self._explain(exc, "open the trial store") from exc
         connection.row_factory = sqlite3.Row
         return connection
+
+    def _refuse_planted(self, path: Path) -> None:
+        """Refuse what another user has put in the place of the file, or beside it."""
+        try:
+            for ending in _BESIDE:
+                require_place(path.with_name(path.name + ending))
+        except OSError as exc:
+            raise StoreError(
+                f"cannot open the trial store in {self.path}: {exc.strerror}; choose another with "
+                "--store or ICPI_STORE"
+            ) from exc
+
+    @staticmethod
+    def _make_private(path: Path) -> None:
+        """Make a new file for its owner alone: SQLite gives the log beside it the same permissions.
+
+        Where it cannot be made, SQLite tells why.
+        """
+        if not path.exists():
+            with contextlib.suppress(OSError):
+                open_private(path, "ab").close()
 
     def _refuse_other_files(self) -> None:
         """Leave a short file of another kind alone: SQLite would take it for an empty one."""

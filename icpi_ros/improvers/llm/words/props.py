@@ -72,12 +72,14 @@ class LlmProps(Llm):
         space = self.context.space
 
         def read(text: str) -> Array:
-            theta = read_theta(text, space.names)
+            return read_theta(text, space.names)
+
+        def accept(theta: Array) -> Array:
             self._require_near(space.normalise(theta))  # of the middle of the box
             return self._untried(theta, history)
 
         prompt = self._proposal(history, advice)
-        theta = asker.answer(prompt, "theta", read, space.dim, self.options.words)
+        theta = asker.answer(prompt, "theta", read, space.dim, self.options.words, accept)
         return Proposal(theta, self.name)
 
     def _proposal(self, history: Sequence[Outcome], advice: str) -> Prompt:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from icpi_ros.core.text import printable
 from icpi_ros.llm.server.listening import Address, AnnouncedServer
 from icpi_ros.llm.server.request import LIMITS, Refused, ServedModel, read_fields, whole
-from icpi_ros.llm.server.web import CHAT, COMPLETIONS, application, read_body
+from icpi_ros.llm.server.web import CHAT, CLOSED, COMPLETIONS, application, read_body
 from icpi_ros.llm.server.weights import llama
 from icpi_ros.llm.server.weights.gguf import Header
 from icpi_ros.llm.server.weights.packages import find_weights
@@ -28,8 +28,6 @@ ALIAS = "icpi-local"
 """Name under which whatever is served may be asked."""
 DEFAULT_LIMIT = 256
 """Tokens of an answer without a limit of its own."""
-CLOSED = 499
-"""Status for the log where the client has gone."""
 SAMPLING = (
     *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias", "cache_prompt"),
     *("presence_penalty", "frequency_penalty", "repeat_penalty", "grammar", "json_schema"),

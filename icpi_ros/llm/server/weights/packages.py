@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from icpi_ros.core.files import cache_folder, replacing
+from icpi_ros.core.files import cache_folder, make_private_folder, replacing, require_place
 from icpi_ros.llm.server.weights.gguf import WeightsUnusable
 
 SUFFIX = ".gguf"
@@ -185,7 +185,7 @@ class _Parts:
         size = sum(part.stat().st_size for part in self.paths)
         if _is_joined(path, note, size, wanted):
             return path
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         note.unlink(missing_ok=True)
         total = hashlib.sha256()
         with replacing(path) as draft:
@@ -231,6 +231,7 @@ class _Parts:
 def _is_joined(path: Path, note: Path, size: int, wanted: str | None) -> bool:
     """Return whether a file was joined to its end, checked, and not changed since."""
     try:
+        require_place(path)
         same = path.stat().st_size == size
         return same and note.read_text(encoding="utf-8") == _noted(path, wanted)
     except (OSError, UnicodeError):
