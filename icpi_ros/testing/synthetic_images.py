@@ -63,7 +63,8 @@ def draw(
 
 def expose(image: Array, rng: np.random.Generator | None = None, noise: float = 0.0) -> Bytes:
     """Return the bytes of an image, 0 to 1, with white noise of ``noise`` steps of 255."""
-    levels = 255.0 * image
+    levels = np.multiply(image, 255.0, dtype=np.float32)
     if rng is not None and noise > 0.0:
-        levels = levels + noise * rng.standard_normal(image.shape)
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        levels += np.float32(noise) * rng.standard_normal(image.shape, dtype=np.float32)
+    np.rint(levels, out=levels)
+    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)

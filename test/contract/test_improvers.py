@@ -131,7 +131,7 @@ def test_raw_features_do_not_matter_where_the_goal_is_fixed_and_scales_are_equal
     """State and goal hold what the error holds; with one goal only the scale differs."""
     costs = {
         features: toy.best_costs(
-            IMPROVERS.get(name)(toy.context(data, features=features)), 24, 4, seed=21
+            IMPROVERS.get(name)(toy.context(data, features=features)), 8, 4, seed=21
         )[:, 4].mean()
         for features in ("error", "raw")
     }

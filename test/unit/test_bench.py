@@ -550,11 +550,13 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(out, monkeypatch, capsy
 
 
 @pytest.mark.slow
-def test_the_smoke_preset_ranks_improvers(out):
-    done = icpi("--preset", "smoke", "--instances", 5, "--workers", 1, "--json", out)
-    assert done.returncode == 0, done.stderr
-    assert "\r" not in done.stderr  # a pipe: no progress bar
-    assert "rollouts/s" in done.stdout
+def test_the_smoke_preset_ranks_improvers(out, capsys):
+    words = ["--preset", "smoke", "--instances", "5", "--workers", "1", "--json", str(out)]
+    code = main(["bench", *words])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert "\r" not in printed.err  # no terminal: no progress bar
+    assert "rollouts/s" in printed.out
     mean = _mean_after_three(results.read(out))
     for task in ("slide", "rope-swing-gc"):
         for other in ("bo-warm", "cma-warm", "knn", "ridge", "random"):

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from bench_data import RATES, condition, realistic, results_of
 from icpi_benchmarks.report.figures import save_pngs
-from icpi_benchmarks.report.page import bench_page
+from icpi_benchmarks.report.page import MAX_DETAILED, bench_page
 from icpi_benchmarks.report.plots import condition_places
 from icpi_benchmarks.report.style import styles
 from icpi_benchmarks.report.text import bench_tables, bench_text
@@ -261,7 +261,7 @@ def test_control_characters_in_a_condition_do_not_spoil_the_figures(tmp_path):
 
 @pytest.mark.slow
 def test_a_page_with_many_conditions_leaves_plots_out_and_says_so():
-    conditions = [condition(f"k={k}") for k in range(1, 13)]
+    conditions = [condition(f"k={k}") for k in range(MAX_DETAILED + 1)]
     results = realistic(
         tasks=("slide",), improvers=("embedded", "knn"), conditions=conditions, instances=4
     )

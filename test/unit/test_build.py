@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from icpi_here import icpi
 from pushing_task import PUSHING, PUSHING_GOALS, closed_form
 
 from icpi_ros.cli import dataset as cli
@@ -167,22 +168,21 @@ def test_processes_and_threads_give_the_same_bytes(out, slide_bytes):
 
 
 @pytest.mark.slow
-def test_a_killed_build_continues(out, slide_bytes):
-    command = [
-        *(sys.executable, "-m", "icpi_ros.cli.main", "dataset", "build", "--task", "slide"),
-        *("--label", "hindsight", "--examples", "12", "--draws", "6", "--seed", "4", "--k", "1"),
-        *("--workers", "1", "--out", str(out)),
+def test_a_killed_build_continues(out, slide_bytes, capsys):
+    words = [
+        *("dataset", "build", "--task", "slide", "--label", "hindsight", "--examples", "12"),
+        *("--draws", "6", "--seed", "4", "--k", "1", "--workers", "1", "--out", str(out)),
     ]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen([sys.executable, "-m", "icpi_ros.cli.main", *words])
     parts = out.with_name("set.parquet.parts")
     deadline = time.monotonic() + 60
     while not list(parts.glob("draw-*.parquet")) and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait(300)
-    again = subprocess.run(command, timeout=600, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert "\r" not in again.stderr  # a pipe: no progress bar
+    code, _, errors = icpi(capsys, *words)
+    assert code == 0, errors
+    assert "\r" not in errors  # no terminal: no progress bar
     assert out.read_bytes() == slide_bytes
     assert not parts.exists()
 

@@ -6,16 +6,15 @@ import sys
 from contextlib import contextmanager
 from functools import partial
 
-import numpy as np
 import outsider
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from outsider_work import cost_of, error_of
 from run_bag import run_bag, simulate
 
 from icpi_ros.cli.main import main
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import ExecutionFailed
-from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.ros.bringup.files import checked_graph
@@ -113,16 +112,6 @@ def test_a_prompt(icpi, data):
 def test_a_data_set(icpi, data):
     shown = icpi("dataset", "show", data)
     assert "20 examples of push" in shown
-
-
-def error_of(item):
-    """Work for another process: the error of an outsider's task, held in a closure."""
-    task = TASKS.get("push")
-    return float(task.error(ObjectTrajectory(np.zeros(1), np.full((1, 3), item)), np.zeros(1))[0])
-
-
-def cost_of(task, item):
-    return task.cost(np.array([float(item)]))
 
 
 @pytest.mark.slow

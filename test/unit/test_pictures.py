@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from toy_task import TOY, rollout
 
 from icpi_ros.api import improve
@@ -27,6 +26,12 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.reach import Reach
 
 ROPE = TASKS.get("rope-swing")
+
+
+def figure(**size):
+    from matplotlib.figure import Figure  # here: not every worker draws
+
+    return Figure(**size)
 
 
 def luminance(colour):
@@ -67,8 +72,7 @@ def test_a_plot_in_a_page_has_no_colour_of_its_own():
 
 
 def test_labels_of_crowded_points_cover_neither_each_other_nor_the_points():
-    figure = Figure(figsize=(6, 5), dpi=100)
-    axes = figure.subplots()
+    axes = figure(figsize=(6, 5), dpi=100).subplots()
     points = np.array([[0.40, 0.40], [0.44, 0.41], [0.42, 0.45], [0.97, 0.5], [0.5, 0.98]])
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.plot(*points.T, "o")
@@ -101,7 +105,7 @@ def test_the_goal_is_magnified_to_where_the_learning_is_and_the_rest_is_named():
     misses = [(200.0, 0.0), (9.0, 0.0), (0.0, 0.5), (0.1, 0.0), (0.0, -0.2)]
     near = near_goal(TOY, TOY.default_goal, missed(TOY, misses))
     assert 0.5 < near.half < 2.0
-    axes = Figure().subplots()
+    axes = figure().subplots()
     draw_goal(axes, near)
     assert axes.get_xlim() == (-near.half, near.half)
     texts = [text.get_text() for text in axes.texts]
@@ -121,7 +125,7 @@ def test_a_rope_is_marked_where_it_came_closest():
     path = ObjectTrajectory(times, np.column_stack([x, np.full(50, 0.13), np.full(50, 0.7)]))
     error = ROPE.error(path, ROPE.default_goal)
     (trial,) = missed(ROPE, [1e3 * error])
-    axes = Figure().subplots()
+    axes = figure().subplots()
     draw_paths(axes, ROPE, ROPE.default_goal, [replace(trial, trajectory=path)])
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["start", "goal", "closest approach"]
@@ -194,7 +198,7 @@ def test_a_map_of_reach_tells_reasons_and_distances_from_the_limits_apart():
     paths = tuple(np.empty((0, 3)) for _ in thetas)
     loads = (0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 1.2, 1.2, 1.2)
     found = Reach("toy-push", "ur5e", 3, thetas, reasons, ("",) * 9, paths, loads)
-    axes = Figure().subplots()
+    axes = figure().subplots()
     draw_map(axes, TOY, found)
     (mesh,) = axes.collections
     cells = np.asarray(mesh.get_array()).reshape(3, 3, -1)[:, :, :3]  # row = y, column = x

@@ -26,7 +26,7 @@ def picture(time, rng, path=PATH, blur=0.0, extra=None):
     """The image of an exposure of ``blur`` [s] that ends at ``time`` [s]: several in one."""
     places = path.at(time + np.linspace(-0.5, 0.5, 5) * blur) if blur else [path.at(time)]
     images = [draw(CAMERA, WATCH.target, WATCH.plane, WATCH.plane.lift(p)) for p in places]
-    image = np.mean(images, axis=0)
+    image = np.mean(images, axis=0) if blur else images[0]
     if extra is not None:
         extra(image, time)
     return Frame(expose(image, rng, 8.0), "rgb8")

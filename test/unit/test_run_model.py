@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import toy
-from scipy.optimize import check_grad
 
 from icpi_ros.core.errors import DatasetError
 from icpi_ros.core.space import Parameter, ParameterSpace
@@ -47,6 +46,8 @@ def test_gradient_of_the_fit_is_right():
     )
     objective = KernelObjective(rows)
     at = objective.mean + 0.3 * rng.standard_normal(len(objective.mean))
+    from scipy.optimize import check_grad  # here: not every worker needs it
+
     error = check_grad(lambda x: objective(x)[0], lambda x: objective(x)[1], at, epsilon=1e-6)
     assert error < 1e-4 * np.linalg.norm(objective(at)[1])
 

@@ -149,17 +149,22 @@ def find_profile(name: str, file: Path | None = None) -> Profile:
     """
     name = name or os.environ.get("ICPI_MODEL", "").strip()
     settings: dict[str, Any] = {"model": name}
-    for path in _files(file):
-        settings |= read_catalogue(path).get(name, {})
+    settings |= _shipped(share_path("config", "models.yaml")).get(name, {})
+    if chosen := _own_file(file):
+        settings |= read_catalogue(chosen).get(name, {})
     return Profile(name=name, **settings)
 
 
-def _files(file: Path | None) -> list[Path]:
-    """Return the catalogues to read, the one that wins last."""
+def _own_file(file: Path | None) -> Path | None:
+    """Return the user's own catalogue, whose keys win; None = there is none."""
     own = os.environ.get(FILE_VARIABLE, "").strip()
-    chosen = file or (Path(own).expanduser() if own else None)
-    shipped = share_path("config", "models.yaml")
-    return [shipped, chosen] if chosen else [shipped]
+    return file or (Path(own).expanduser() if own else None)
+
+
+@functools.cache
+def _shipped(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return the catalogue of the package, read once: a model is looked up thrice per improver."""
+    return read_catalogue(path)
 
 
 def read_catalogue(path: Path) -> dict[str, dict[str, Any]]:
