@@ -95,10 +95,10 @@ def _become(command: Sequence[str], env: Mapping[str, str], output: int) -> NoRe
     except BaseException:
         traceback.print_exc()
     finally:
-        _end(code)
+        end(code)
 
 
-def _end(code: int) -> NoReturn:
+def end(code: int) -> NoReturn:
     """End this process as Python ends; where nothing needs it, without taking its memory apart.
 
     Objects are shared with the other nodes until they are taken apart, which is half of the
