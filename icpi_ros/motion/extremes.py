@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 
 from icpi_ros.core.types import Array
@@ -10,6 +12,33 @@ from icpi_ros.motion.trajectory import JointTrajectory
 HALVINGS = 22
 """Halvings of the interval in which a root lies: to 2.4e-7 of a segment.  An extreme value is off
 by the square of that."""
+
+
+def _bernstein(count: int) -> Array:
+    """Return what makes Bernstein coefficients of so many ascending ones, ``(count, count)``."""
+    rows = [[comb(i, k) / comb(count - 1, k) for k in range(count)] for i in range(count)]
+    return np.array(rows)
+
+
+_BERNSTEIN = {count: _bernstein(count) for count in (4, 5, 6)}
+
+
+def enclosures(motion: JointTrajectory) -> tuple[tuple[Array, Array], ...]:
+    """Return bounds of the controller's quintics and their points, in a tenth of the time.
+
+    A polynomial lies between the smallest and the largest of its Bernstein coefficients.
+
+    Returns:
+        Lowest and highest position [rad], velocity [rad/s] and acceleration [rad/s^2] that a joint
+        can have, each ``(n,)``; NaN where a number is not finite.
+    """
+    *polynomials, h, n = _polynomials(motion)
+    points = (motion.positions, motion.velocities, motion.accelerations)
+    found = []
+    for power, (c, rows) in enumerate(zip(polynomials, points, strict=True)):
+        values = np.concatenate([(_BERNSTEIN[len(c)] @ c / h**power).reshape(-1, n), rows])
+        found.append((values.min(axis=0), values.max(axis=0)))
+    return tuple(found)
 
 
 def extremes(motion: JointTrajectory) -> tuple[Array, Array, Array]:
@@ -21,23 +50,32 @@ def extremes(motion: JointTrajectory) -> tuple[Array, Array, Array]:
     Returns:
         Positions [rad], velocities [rad/s] and accelerations [rad/s^2], each ``(S, n)``.
     """
-    coefficients, widths = motion.quintics()
-    segments, n, _ = coefficients.shape
-    position = np.ascontiguousarray(coefficients.reshape(segments * n, 6).T)
-    velocity = _derivative(position)
-    acceleration = _derivative(velocity)
+    position, velocity, acceleration, h, n = _polynomials(motion)
     inner = _critical_points(velocity)
-    s = np.concatenate([np.zeros((1, segments * n)), np.ones((1, segments * n)), inner])
-    h = np.repeat(widths, n)
+    s = np.concatenate([np.zeros((1, len(h))), np.ones((1, len(h))), inner])
 
     def rows(values: Array) -> Array:
-        return values.reshape(-1, segments, n).swapaxes(0, 1).reshape(-1, n)
+        return values.reshape(-1, len(h) // n, n).swapaxes(0, 1).reshape(-1, n)
 
     return (
         np.concatenate([rows(_evaluate(position, s)), motion.positions]),
         np.concatenate([rows(_evaluate(velocity, s) / h), motion.velocities]),
         np.concatenate([rows(_evaluate(acceleration, s) / h**2), motion.accelerations]),
     )
+
+
+def _polynomials(motion: JointTrajectory) -> tuple[Array, Array, Array, Array, int]:
+    """Return ascending coefficients of position, velocity and acceleration of all segments.
+
+    Returns:
+        ``(6, M)``, ``(5, M)`` and ``(4, M)`` in powers of s in [0, 1], widths ``(M,)`` [s], and how
+        many joints there are: ``M`` goes over the segments and, faster, over the joints.
+    """
+    coefficients, widths = motion.quintics()
+    segments, n, _ = coefficients.shape
+    position = np.ascontiguousarray(coefficients.reshape(segments * n, 6).T)
+    velocity = _derivative(position)
+    return position, velocity, _derivative(velocity), np.repeat(widths, n), n
 
 
 def _critical_points(c: Array) -> Array:

@@ -24,16 +24,28 @@ class Person:
             name: observer.node.create_client(Trigger, name) for name in ("stop", "reset_stop")
         }
 
-    def question(self, kind, after=None):
-        """Wait for the next question of a kind."""
+    def question(self, kind, after=None, result=None):
+        """Wait for the next question of a kind.
+
+        With the future of its motion's result the wait ends with the motion, and says how it ended.
+        """
 
         def found():
             last = self.requests[-1] if self.requests else None
             fits = last is not None and last.kind == kind and last.request_id != after
             return last if fits else None
 
-        self.observer.wait(lambda: found() is not None, "a question")
-        return found()
+        def over():
+            return result is not None and result.done()
+
+        self.observer.wait(lambda: found() is not None or over(), "a question")
+        question = found()
+        if question is None:
+            answer = result.result().result
+            raise AssertionError(
+                f"the motion ended before question {kind}: {answer.error_code}, {answer.error_msg}"
+            )
+        return question
 
     def decide(self, request, decision=ASKED.APPROVE, **fields):
         """Decide, again while it is too early: nobody has looked yet; return the reply."""

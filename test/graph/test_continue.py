@@ -17,7 +17,7 @@ from .conftest import HANG, NAMESPACE
 
 def test_the_printed_command_finishes_the_run_in_the_attached_graph(fast, client):
     client.connect(HANG, fast.death)  # who attaches waits less long than a busy machine may need
-    given = "run --attach --task slide --improver ridge --trials 20 --target-cost 0.0"
+    given = "run --attach --task slide --improver ridge --trials 12 --target-cost 0.0"
     first = icpi([*given.split(), "--namespace", NAMESPACE, "--store", fast.store])
     told = []
     for line in first.stdout:

@@ -42,7 +42,7 @@ def drive(observer, person, phase, trial_id, asked=lambda: None):
     ``asked`` is called while it waits for a person.
     """
     _, result = observer.start(THETA, trial_id=trial_id)
-    motion = person.question(OperatorRequest.MOTION)
+    motion = person.question(OperatorRequest.MOTION, result=result)
     asked()
     if phase == State.WAITING:
         return result
@@ -50,7 +50,7 @@ def drive(observer, person, phase, trial_id, asked=lambda: None):
     if phase in (State.RETREATING, State.REHEARSING):
         observer.until(phase, result)
         return result
-    scene = person.question(OperatorRequest.SCENE)
+    scene = person.question(OperatorRequest.SCENE, result=result)
     if phase == State.RESETTING:
         return result
     person.decide(scene)

@@ -9,7 +9,8 @@ import pytest
 import warm
 
 TELLS = """
-import os, sys
+import atexit, os, sys
+atexit.register(print, "goodbye", file=sys.stderr)
 print(sys.argv, os.environ["COLOUR"], os.getcwd(), __name__, os.getppid(), sys.stdin.read())
 print("no such camera", file=sys.stderr)
 sys.exit(7)

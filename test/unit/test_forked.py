@@ -63,10 +63,31 @@ def test_how_it_ends_is_told(tmp_path, body, said, code):
         assert lines[-2] == said
 
 
-def test_what_python_does_at_its_end_is_done(tmp_path):
-    body = "import atexit\natexit.register(print, 'goodbye')\n\ndef main():\n    print('hello')"
-    lines = start(tmp_path, f"{body}\n    return 0")
-    assert lines[:2] == ["hello", "goodbye"]
+@pytest.mark.parametrize("runs", [True, False, None])
+def test_what_python_does_at_its_end_is_done(tmp_path, runs):
+    """Also where ROS is shut down, or was never there; taken apart is only what is not."""
+    body = f"""
+import atexit, threading, types
+
+class Kept:
+    def __del__(self, write=os.write):
+        write(1, b"taken apart\\n")
+
+sys.kept = Kept()
+held = threading.Event()
+atexit.register(print, "goodbye")
+if {runs} is not None:
+    sys.modules["rclpy"] = types.SimpleNamespace(ok=lambda: {runs})
+
+def main():
+    threading.Thread(target=lambda: held.wait(60) and print("a thread ends")).start()
+    threading.Timer(0.05, held.set).start()
+    sys.stdout = open(1, "w", 4096, closefd=False)  # written when it is flushed
+    print("hello")
+    return 3
+"""
+    said = ["hello", "a thread ends", "goodbye", *["taken apart"] * bool(runs), "code 3 3"]
+    assert start(tmp_path, body)[: len(said)] == said  # its starter ends after it
 
 
 def test_no_file_of_its_starter_is_open_in_it(tmp_path):
