@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import http.client
 import json
-import os
 import re
 import shutil
 import socket
@@ -365,23 +364,3 @@ def test_filters_order_address_and_medians():
         capture_output=True, text=True, timeout=LIMIT, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
-def test_in_a_browser_hostile_texts_are_texts(page, stored, tmp_path):
-    """The whole page: rows, curves, settings that differ; nothing of a store becomes markup."""
-    _, ids = stored
-    chosen = "&".join(f"run={ids[kind]}" for kind in ("hostile", "slide", "unknown task"))
-    words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000"]
-    words += [f"--user-data-dir={tmp_path}", "--dump-dom", f"{page.link}#{chosen}"]
-    found = subprocess.run(
-        ["chromium", *words], capture_output=True, timeout=LIMIT, check=True, env=os.environ
-    ).stdout.decode()
-    assert "<title>Stored runs</title>" in found
-    assert "3 chosen runs. Closest: 30.0 mm in trial 1, embedded on slide." in found
-    assert found.count("<tr") == len(ids) + 1 + found.count('<th scope="row" class="text">') + 1
-    assert "<img" not in found
-    assert "&lt;img src=x" in found
-    assert "options.__proto__" in found
-    assert found.count('class="curve own"') == 3
