@@ -70,6 +70,7 @@ for (const [how, event] of [["pointerdown"], ["click"], ["keydown", { key: "Ente
 check("a viewer's scene is light", page().parts.scene.src === "scene/");
 dark = true;
 check("or dark, as that viewer's browser", page().parts.scene.src === "scene/?darkMode");
+check("and what is around it, too", page().parts.scheme.content === "dark");
 let shown = page();
 shown.press("click");
 shown.hear({ said: "released", to: "reset" });
