@@ -49,7 +49,7 @@ class PatientConnection(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the client's turn has come: nothing is being answered."""
+        """True if the client's turn has come: nothing is being answered."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def _open(self) -> list[PatientConnection]:
