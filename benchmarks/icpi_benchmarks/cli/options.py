@@ -175,6 +175,14 @@ def view(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trials", type=whole(1, 100), default=3, metavar="K", help="of a run")
     parser.add_argument(
+        "--window",
+        type=whole(50, 4000),
+        nargs=2,
+        default=[240, 180],
+        metavar=("W", "H"),
+        help="of the browser [px]; default: 240 180, for the processor draws it",
+    )
+    parser.add_argument(
         "--draw",
         action="store_true",
         help="let the browser draw the scene while STOP is pressed: without a graphics card its "

@@ -18,8 +18,10 @@ def run(args: argparse.Namespace) -> int:
     from icpi_benchmarks.graph.page import TASK, PagePlan, measure  # needs ROS and viser
 
     arm = chosen_arm(args.arm, TASKS.get(TASK))
-    plan = PagePlan(arm, args.seconds, args.stops, args.pairs, args.trials, args.seed, args.draw)
-    asked = {name: getattr(args, name) for name in ("seconds", "trials", "seed", "draw")}
+    width, height = args.window
+    counts = (args.seconds, args.stops, args.pairs, args.trials, args.seed)
+    plan = PagePlan(arm, *counts, (width, height), args.draw)
+    asked = {name: getattr(args, name) for name in ("seconds", "trials", "seed", "window", "draw")}
     rows = {"arm": arm.name, **asked, **summary(measure(plan), args.seed)}
     print(text(rows))
     if args.json:

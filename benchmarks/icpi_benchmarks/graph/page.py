@@ -42,8 +42,6 @@ from icpi_ros.ros.clients.client_node import ClientNode
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 
 TASK = "slide"
-WINDOW = (240, 180)
-"""Of the browser [px]."""
 NICENESS = 10
 """Of the browser: what it draws on a graphics card elsewhere must not slow down the graph here."""
 START_LIMIT = 30.0
@@ -95,6 +93,7 @@ class PagePlan:
         pairs: runs without and with the page.
         trials: of each of these runs.
         seed: of motions and moments.
+        window: of the browser [px].
         draw: the browser draws the scene, here by the processor, while STOP is pressed.
     """
 
@@ -104,6 +103,7 @@ class PagePlan:
     pairs: int
     trials: int
     seed: int
+    window: tuple[int, int] = (240, 180)
     draw: bool = False
 
 
@@ -121,7 +121,10 @@ def measure(plan: PagePlan) -> PageFigures:
         with tempfile.TemporaryDirectory() as name, _graph(plan, Path(name)) as graph:
             folder = Path(name)
             if plan.seconds or plan.stops:
-                with Chromium(WINDOW, niceness=NICENESS) as browser, ShownGraph(folder) as shown:
+                with (
+                    Chromium(plan.window, niceness=NICENESS) as browser,
+                    ShownGraph(folder) as shown,
+                ):
                     link = f"/arm/link_{len(plan.arm.joints)}"
                     page = ViewPage(browser, shown.link, script=WATCH.replace("LINK", link))
                     page.ready()
