@@ -35,7 +35,11 @@ def test_stop_and_what_is_asked_are_in_sight(shown, window, request, size, schem
     page = window(shown.link, size)
     page.tab.prefer(scheme)
     page.tab.resize(*size, mobile=size[0] < 600)
+    page.load(shown.link)  # an open page keeps the colours in which it was opened
     page.ready()
+    scene = "document.querySelector('iframe').contentWindow"
+    dark = page.tab.evaluate(f"{scene}.location.search.includes('darkMode')")
+    assert dark is (scheme == "dark")
     page.sees("may trial 3 of slide be executed?")
     assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     place = "document.getElementById('stop').getBoundingClientRect()"
