@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.bags.formats.folder import check_folder
+from icpi_ros.bags.topics import IMAGE, INFO, JOINTS, POSE
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.sources import SOURCES
-from icpi_ros.ros.base import topics
 from icpi_ros.ros.bringup.arguments import Argument, arguments, checked
 from icpi_ros.ros.bringup.instance import check_name
 from icpi_ros.ros.bringup.params_file import ParamsFile
@@ -94,10 +94,12 @@ NODES = {
 }
 """Nodes that a graph always has."""
 LAB_TOPICS = {
-    "image_topic": topics.CAMERA_IMAGE,
-    "joint_states_topic": topics.JOINT_STATES,
+    "image_topic": IMAGE,
+    "joint_states_topic": JOINTS,
 }
 """Arguments with topics that have other names in every lab, and our names."""
+BELOW_CONTROLLER = ("joint_trajectory", "status")
+"""Topics below the name of the controller."""
 CLOCKS = ("mujoco_arm", "replay")
 """Nodes that publish /clock: they would only listen to themselves."""
 
@@ -315,19 +317,19 @@ def remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         check_name(value, f"argument {name} =")
     found = {ours: named.get(name, ours) for name, ours in LAB_TOPICS.items()}
     found[_topic_of(values)] = named.get("object_pose_topic", _topic_of(values))
-    images = found[topics.CAMERA_IMAGE].removesuffix(topics.COMPRESSED)
+    images = found[IMAGE].removesuffix("/compressed")
     beside = "/".join([*images.split("/")[:-1], "camera_info"])
-    found[topics.CAMERA_INFO] = named.get("camera_info_topic", beside)
-    controller = values.get("controller_name", topics.CONTROLLER)
-    for below in (topics.TRAJECTORY, topics.STATUS):
-        found[f"{topics.CONTROLLER}/{below}"] = f"{controller}/{below}"
+    found[INFO] = named.get("camera_info_topic", beside)
+    ours = find("controller_name").default
+    for below in BELOW_CONTROLLER:
+        found[f"{ours}/{below}"] = f"{values.get('controller_name', ours)}/{below}"
     return tuple((ours, theirs) for ours, theirs in found.items() if ours != theirs)
 
 
 def _topic_of(values: Mapping[str, str]) -> str:
     """Return our topic of the tracker that the source listens to."""
     name = values.get("source", POSES)
-    return topics.OBJECT_POSE if name in (POSES, CAMERA) else SOURCES.get(name).topic
+    return POSE if name in (POSES, CAMERA) else SOURCES.get(name).topic
 
 
 def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> list[NodeSpec]:
