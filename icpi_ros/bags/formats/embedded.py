@@ -21,7 +21,7 @@ MAX_FIELDS = 2000
 """Fields of all types of a definition together, elements of fixed arrays of messages included."""
 Types = dict[str, Any]
 """By name: constants, which are left out, and fields."""
-_PART = re.compile(r"={80,}\s*(?:MSG|IDL):[ \t]*([A-Za-z0-9_/]{1,200})[ \t]*(?:\n|$)")
+_PART = re.compile(r"(?<!=)={80,}\s*(?:MSG|IDL):[ \t]*([A-Za-z0-9_/]{1,200})[ \t]*(?:\n|$)")
 _LINE = re.compile(
     r"(?P<type>[A-Za-z][A-Za-z0-9_/]*(?:<=[0-9]+)?(?:\[(?:<=)?[0-9]*\])?)[ \t]+"
     r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>[ \t#=].*)?"
