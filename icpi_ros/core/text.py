@@ -7,6 +7,7 @@ they came; whatever shows one passes it through here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -26,6 +27,20 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     r"""Return ``text`` with every line :func:`printable`; only ``\n`` ends a line."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+
+
+def decimal_number(text: str) -> float:
+    """Return the number that a text is: digits of ASCII, nothing between them.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{printable(text[:40])!r} is not a number")
+    return float(text)
 
 
 def error_line(error: BaseException) -> str:

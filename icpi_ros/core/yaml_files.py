@@ -19,7 +19,7 @@ import yaml
 
 from icpi_ros.core.errors import IcpiError, Kind, Refusal, UsageError
 from icpi_ros.core.files import read_file, replacing
-from icpi_ros.core.text import did_you_mean
+from icpi_ros.core.text import decimal_number, did_you_mean
 
 if TYPE_CHECKING:
     from yaml import SafeLoader as _BaseLoader
@@ -172,7 +172,7 @@ def number(value: Any) -> Any:
     Most programs write such numbers.
     """
     try:
-        return float(value) if isinstance(value, str) else value
+        return decimal_number(value) if isinstance(value, str) else value
     except ValueError:
         return value
 

@@ -123,6 +123,8 @@ BAD = {
     "code": ("int32 a\nimport os; os.abort()\n", "'import os; os.abort..' is no field"),
     "a page": ("<html>404</html>", "is no field"),
     "endless": ("#" * 300_000, "longer than"),
+    "a line without end": ("=" * 200_000, "is no field"),  # seconds, not the square of it
+    "fields without end": ("".join(f"int8 a{n}\n" for n in range(20_000)), "more than 2000"),
     "a type in itself": (f"{KIND.replace('/msg', '')} a\n", "cannot be read|decoded"),
 }
 

@@ -196,6 +196,22 @@ def test_a_store_that_is_written_all_the_time_is_said_to_be(folder, monkeypatch)
         store_copy.StoreCopy(path)
 
 
+def test_a_copy_has_room_and_takes_files_only(folder, monkeypatch):
+    path = folder / "t.sqlite"
+    with pytest.raises(FileNotFoundError):
+        store_copy.StoreCopy(path)
+    path.write_bytes(b"0123456789")
+    monkeypatch.setattr(
+        store_copy.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 0, 9)
+    )
+    with pytest.raises(OSError, match="No space left"):
+        store_copy.StoreCopy(path)
+    monkeypatch.undo()
+    os.mkfifo(f"{path}-wal")
+    with pytest.raises(OSError, match="a pipe"):
+        store_copy.StoreCopy(path)
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
 @pytest.mark.parametrize("reading", [True, False])
 def test_a_store_is_a_file(tmp_path, make, reading):

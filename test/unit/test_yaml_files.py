@@ -87,8 +87,8 @@ def test_numbers_are_decimal_and_dates_are_texts():
     ]
     assert np.isnan(parsed(".nan"))
     assert parsed("9" * 400) == "9" * 400  # no float holds it
-    assert [number(value) for value in ("1e-3", "010", "0x10", "a", 3, None)] == [
-        *(1e-3, 10.0, "0x10", "a", 3, None)
+    assert [number(value) for value in ("1e-3", "010", "0x10", "1_0", "٣", "a", 3, None)] == [
+        *(1e-3, 10.0, "0x10", "1_0", "٣", "a", 3, None)
     ]
 
 

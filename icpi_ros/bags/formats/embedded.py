@@ -19,9 +19,10 @@ MAX_DEFINITION = 2**18
 """Longest embedded definition that is parsed [characters]; the longest standard ones have 10 k."""
 MAX_FIELDS = 2000
 """Fields of all types of a definition together, elements of fixed arrays of messages included."""
+_TOO_MANY = f"it has more than {MAX_FIELDS} fields"
 Types = dict[str, Any]
 """By name: constants, which are left out, and fields."""
-_PART = re.compile(r"={80,}\s*(?:MSG|IDL):[ \t]*([A-Za-z0-9_/]{1,200})[ \t]*(?:\n|$)")
+_PART = re.compile(r"(?<!=)={80,}\s*(?:MSG|IDL):[ \t]*([A-Za-z0-9_/]{1,200})[ \t]*(?:\n|$)")
 _LINE = re.compile(
     r"(?P<type>[A-Za-z][A-Za-z0-9_/]*(?:<=[0-9]+)?(?:\[(?:<=)?[0-9]*\])?)[ \t]+"
     r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>[ \t#=].*)?"
@@ -92,6 +93,7 @@ def _parts(channel: Channel) -> tuple[Types, dict[str, str]]:
 
 def _fields(part: str) -> Iterator[str]:
     """Yield the lines of a definition that describe a field, and nothing but that."""
+    count = 0
     for line in part.split("\n"):
         text = line.strip()
         if not text or text[0] in "#@":
@@ -100,6 +102,9 @@ def _fields(part: str) -> Iterator[str]:
         if match is None:
             raise ValueError(f"{text[:60]!r} is no field")
         if not (match["rest"] or "").lstrip().startswith("="):
+            count += 1
+            if count > MAX_FIELDS:
+                raise ValueError(_TOO_MANY)
             yield f"{match['type']} {match['name']}\n"
 
 
@@ -140,7 +145,7 @@ def _check(found: Types) -> None:
         if len(set(names)) < len(names):
             raise ValueError(f"{name} has a field twice")
     if sum(_places(kind) for _, fields in found.values() for _, kind in fields) > MAX_FIELDS:
-        raise ValueError(f"it has more than {MAX_FIELDS} fields")
+        raise ValueError(_TOO_MANY)
 
 
 def _places(kind: Any) -> int:

@@ -7,20 +7,18 @@ texts, which are numbered in the order in which they come.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.core.text import printable
+from icpi_ros.core.text import decimal_number, printable
 from icpi_ros.core.types import Array, Indices
 
 MAX_WHOLE = 2**53
 """Largest integer up to which float64 holds all of them."""
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 _NOT_FINITE = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
 
@@ -33,12 +31,11 @@ def numbers(column: Any) -> Array:
     from pyarrow import types
 
     kind = _kind(column)
-    column = _decoded(column)
     if types.is_floating(kind) or types.is_integer(kind):
-        return _from_numbers(column, types.is_integer(kind))
+        return _from_numbers(_decoded(column), types.is_integer(kind))
     if types.is_decimal(kind):
         return _from_objects(column, _exact_decimal)
-    if _is_text(kind):
+    if is_text(kind):
         return _from_objects(column, _read_number)
     if types.is_null(kind):
         return np.full(len(column), np.nan)
@@ -54,16 +51,15 @@ def groups(column: Any) -> Indices:
     from pyarrow import types
 
     kind = _kind(column)
-    if not (types.is_integer(kind) or _is_text(kind)):
+    if not (types.is_integer(kind) or is_text(kind)):
         raise ValueError(f"has the type {shown_type(kind)}: must hold integers or texts")
-    column = _decoded(column)
     if column.null_count:
-        row = next(row for row, cell in enumerate(column) if not cell.is_valid)
+        row = next(row for row, cell in enumerate(_objects(column)) if cell is None)
         raise ValueError(f"is empty in row {row}: must hold an integer or a text")
-    if _is_text(kind):
+    if is_text(kind):
         known: dict[str, int] = {}
-        return np.array([known.setdefault(text, len(known)) for text in column.to_pylist()], int)
-    found = _joined(column)
+        return np.array([known.setdefault(text, len(known)) for text in _objects(column)], int)
+    found = _joined(_decoded(column))
     too_large = found > np.uint64(2**63 - 1) if found.dtype == np.uint64 else np.zeros(0, bool)
     if too_large.any():
         row = int(np.argmax(too_large))
@@ -87,7 +83,8 @@ def _decoded(column: Any) -> Any:
     return column if _kind(column) == column.type else column.cast(_kind(column))
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Return whether a type of Arrow is that of texts."""
     from pyarrow import types
 
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
@@ -124,9 +121,8 @@ def _joined(column: Any) -> NDArray[Any]:
 def _from_objects(column: Any, read: Callable[[Any], float]) -> Array:
     """Return the numbers that ``read`` makes of values; equal ones are read once."""
     known: dict[Any, float] = {None: np.nan}
-    cells: Iterable[Any] = column.to_pylist()
     found = np.empty(len(column))
-    for row, value in enumerate(cells):
+    for row, value in enumerate(_objects(column)):
         if value not in known:
             try:
                 known[value] = read(value)
@@ -136,6 +132,18 @@ def _from_objects(column: Any, read: Callable[[Any], float]) -> Array:
     return found
 
 
+def _objects(column: Any) -> Iterator[Any]:
+    """Yield the values; those of a dictionary are not copied for every row."""
+    from pyarrow import types
+
+    for chunk in column.chunks:
+        if types.is_dictionary(chunk.type):
+            values = [*chunk.dictionary.to_pylist(), None]
+            yield from (values[index] for index in chunk.indices.fill_null(-1).to_pylist())
+        else:
+            yield from chunk.to_pylist()
+
+
 def _exact_decimal(value: Decimal) -> float:
     if Decimal(float(value)) != value:
         raise ValueError(f"is the decimal {value}, which float64 does not hold: cast it")
@@ -143,8 +151,10 @@ def _exact_decimal(value: Decimal) -> float:
 
 
 def _read_number(text: str) -> float:
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    if (value := _NOT_FINITE.get(text.strip().lower())) is not None:
+    bare = text.strip()
+    if (value := _NOT_FINITE.get(bare.lower())) is not None:
         return value
-    raise ValueError(f"does not hold numbers: it is {printable(text)[:40]!r}")
+    try:
+        return decimal_number(bare)
+    except ValueError as exc:
+        raise ValueError(f"does not hold numbers: {exc}") from None

@@ -227,7 +227,11 @@ def _require_regular(path: Path, remedy: str = "") -> None:
 def _read_table(path: Path, task: Task, names: Sequence[str]) -> tuple[Any, dict[str, str]]:
     """Return the columns ``names`` and the metadata; other columns are not looked at."""
     _require_file(path, task)
-    file = _guarded(path, lambda pq: pq.ParquetFile(path, **_VERIFY))
+    schema = _guarded(path, lambda pq: pq.read_schema(path))
+    # One text for all rows fills the memory if every row gets a copy.
+    texts_once = [field.name for field in schema if cells.is_text(field.type)]
+    options = {**_VERIFY, "read_dictionary": texts_once}
+    file = _guarded(path, lambda pq: pq.ParquetFile(path, **options))
     with file:
         texts = _texts(file.metadata.metadata)  # some writers leave it out of Arrow's schema
         _check_metadata(texts, path, task)

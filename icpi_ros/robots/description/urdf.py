@@ -18,6 +18,7 @@ import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
 from icpi_ros.core.files import HashedFile
+from icpi_ros.core.text import decimal_number
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import FileKind, read_content
 from icpi_ros.robots.description.fields import ANGLE, LENGTH, DescriptionBlock, Quantity
@@ -34,7 +35,6 @@ MIN_AXIS = 1e-6
 MULTI_BYTE = ("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr")
 """Encodings that a file may declare besides those of the XML parser."""
 _DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.-]+)["'][^>]*?\?>""")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _UNBOUND_PREFIX = errors.codes[errors.XML_ERROR_UNBOUND_PREFIX]
 _Element = ElementTree.Element
 
@@ -258,4 +258,7 @@ def _numbers(
 
 
 def _parsed(word: str) -> float | str:
-    return float(word) if _NUMBER.fullmatch(word) else word
+    try:
+        return decimal_number(word)
+    except ValueError:
+        return word

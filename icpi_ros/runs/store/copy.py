@@ -8,13 +8,14 @@ meanwhile.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from icpi_ros.core.files import require_regular
+from icpi_ros.core.files import open_file
 
 _BESIDE = ("-wal", "-journal")
 """What SQLite keeps beside a file and needs in order to read it."""
@@ -33,7 +34,7 @@ class _Stamp:
 
     @classmethod
     def of(cls, path: Path) -> _Stamp:
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        with contextlib.suppress(FileNotFoundError), open_file(path) as file:
             found = os.fstat(file.fileno())
             start = file.read(_LOG_HEADER)
             return cls(found.st_ino, found.st_size, found.st_mtime_ns, start)
@@ -72,9 +73,13 @@ class StoreCopy:
 
     def _copied(self) -> list[_Stamp]:
         """Copy until nothing has changed meanwhile but the end of the log, which has checksums."""
-        require_regular(self._store)
         for _ in range(_TRIES):
             before = self._now()
+            if before[0] == _Stamp():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._store))
+            room = shutil.disk_usage(self.path.parent).free
+            if 2 * sum(max(0, stamp.size) for stamp in before) > room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path.parent))
             shutil.copyfile(self._store, self.path)
             for end in _BESIDE:
                 copy = Path(f"{self.path}{end}")
