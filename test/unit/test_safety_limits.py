@@ -117,7 +117,7 @@ def test_limits_come_from_a_file(tmp_path):
         ("velocity: fast", "is 'fast'"),
         ("velocity: yes", "finite number"),
         ("velocity: {a: 1}", "finite number"),
-        ("velocity: &a [*a, 1, 1, 1, 1, 1]", "velocity"),
+        ("velocity: &a [*a, 1, 1, 1, 1, 1]", "stands for what it is in"),
         ("velocity: !!python/object/apply:os.getcwd []", "finite number"),
         ("velocity: 9.0", "limits of ur5e: velocity of shoulder_pan_joint = 9 is looser"),
         ("vellocity: 1.0", "unknown limit 'vellocity': choose one of"),
