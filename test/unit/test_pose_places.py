@@ -131,6 +131,11 @@ FOREIGN = {
         "/tf has no transform from it to 'base'",
     ),
     "NaN": ("world", [told("base", "world", (np.nan,) * 7)], "/tf does not know 'world'"),
+    "an escape": (
+        "world",
+        [told("map", "a\n\x1b[31m" + 9000 * "b", TABLE)],
+        r"(its frames: a\n\x1b[31mbbb",
+    ),
     "ring": (
         "world",
         [told("a", "world", TABLE), told("b", "a", TABLE), told("world", "b", TABLE)],
@@ -146,6 +151,7 @@ def test_a_frame_that_leads_nowhere_is_refused_with_the_remedy(frame, messages, 
     assert made.measured == []
     why = made.path(START, STOP).reason
     assert words in why
+    assert len(why) < 600 and why.isprintable()
     assert "pose_transform:=x,y,z,qx,qy,qz,qw" in why
     assert made.refused[0] in why
     assert made.placing.foreign == bool(frame.strip("/"))  # then /tf is listened to
