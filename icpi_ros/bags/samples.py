@@ -19,7 +19,7 @@ from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
 from icpi_ros.perception.imaging.encodings import frame_of
 from icpi_ros.perception.imaging.images import Frame
-from icpi_ros.perception.poses.frames import BASE
+from icpi_ros.perception.poses.frames import BASE, MAX_TOLD, FrameMessages
 from icpi_ros.perception.sources import SOURCES, ImageSample, PoseSample, Sample, Source
 
 _HEAD = struct.Struct("<iII")
@@ -31,8 +31,6 @@ FRAMES = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
 """Types of messages about frames."""
 FIXED = "tf_static"
 """Name of the topic of frames that never move."""
-MAX_FIXED = 1000
-"""Messages about such frames that are read."""
 LOG_CLOCK = 5 * SECOND
 """Largest time from the end of a trial window to its message in a bag whose times of recording are
 those of the windows' clock [ns]."""
@@ -147,14 +145,13 @@ class _TopicSamples:
         self._bag, self._kind, self._wanted = bag, kind, wanted
         self._topic = bag.topics[kind.topic]
         self._by_log = by_log
-        self._frames: list[tuple[Any, bool]] = []
+        self._frames = FrameMessages()
 
     def __iter__(self) -> Iterator[Sample]:
         about = self._about_frames()
         for message in self._bag.raw((self._topic, *about)):
             if message.channel.topic != self._topic:
-                if (msg := self._bag.decode(message)) is not None:
-                    self._frames.append((msg, False))
+                self._learn(message)
                 continue
             ns = stamp_of(message)
             if ns is None or not (self._holds(ns) or (self._by_log and self._holds(message.ns))):
@@ -162,8 +159,7 @@ class _TopicSamples:
             sample = self._read(message, ns)
             if isinstance(sample, PoseSample):
                 received = message.ns if self._by_log else None
-                sample = replace(sample, received=received, frames=tuple(self._frames))
-                self._frames.clear()
+                sample = replace(sample, received=received, frames=self._frames.take())
             if sample is not None:
                 yield sample
 
@@ -171,17 +167,24 @@ class _TopicSamples:
         return self._wanted is None or self._wanted.hold(ns)
 
     def _about_frames(self) -> list[str]:
-        """Return the topics of moving frames, where poses are in one; fixed frames are read now."""
+        """Return the topics about frames, where poses are in one.
+
+        Frames that never move are read now, the first message of each last: a recorder may have
+        heard it after the poses.
+        """
         first = next(self._bag.raw((self._topic,)), None)
         pose = None if first is None else self._read(first, 0)
         if not isinstance(pose, PoseSample) or pose.frame is None or pose.frame == BASE:
             return []
         found = [topic for kind in FRAMES for topic in _of_type(self._bag, kind)]
         fixed = [topic for topic in found if topic.endswith(FIXED)]
-        for message in islice(self._bag.raw(fixed), MAX_FIXED):
-            if (msg := self._bag.decode(message)) is not None:
-                self._frames.append((msg, True))
-        return [topic for topic in found if topic not in fixed]
+        for message in reversed(list(islice(self._bag.raw(fixed), MAX_TOLD))):
+            self._learn(message)
+        return found
+
+    def _learn(self, message: RawMessage) -> None:
+        if (msg := self._bag.decode(message)) is not None:
+            self._frames.add(msg, message.channel.topic.endswith(FIXED))
 
     def _read(self, message: RawMessage, ns: int) -> Sample | None:
         """Return the sample in a message; None = it cannot be read, which is noted."""

@@ -80,7 +80,7 @@ class GraphPage:
             arm = arm_of_graph(graph.arm, known, task)
             joints = prefixed(arm, known.get("joint_prefix", "")).joints
             self._watch: GraphWatch = stack.enter_context(
-                GraphWatch(graph.namespace, joints, graph.camera)
+                GraphWatch(graph.namespace, joints, graph.camera, self._graph.joint_states())
             )
             operator = stack.enter_context(OperatorClient(graph.namespace))
             self._controls = GraphControls(operator, task.name, self._another)

@@ -102,8 +102,10 @@ def test_the_names_of_a_lab_are_those_of_every_node(given, expected):
     assert {f"{old}:={new}" for old, new in expected.items()} <= set(command)
 
 
-@pytest.mark.parametrize("name", ["object_pose_topic", "image_topic", "camera_info_topic"])
-@pytest.mark.parametrize("value", ["/a b", "9lives", "/a//b", "/puck/pose;rm"])
+@pytest.mark.parametrize(
+    "name", ["object_pose_topic", "image_topic", "camera_info_topic", "controller_name"]
+)
+@pytest.mark.parametrize("value", ["/a b", "9lives", "/a//b", "/puck/pose;rm", "/", "/puck/pose/"])
 def test_a_topic_that_ros_does_not_take_is_refused(name, value):
     with pytest.raises(UsageError, match=f"argument {name} = .* is not a ROS name"):
         graph("real", {name: value})

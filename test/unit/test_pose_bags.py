@@ -40,7 +40,7 @@ def tracked(run, change, *more):
     return sorted(found, key=lambda item: item[2])
 
 
-def frames(topic, *transforms):
+def frames(topic, *transforms, ns=START - 1):
     """A message about frames: (parent, child, numbers)."""
     items = []
     for parent, child, (x, y, z, qx, qy, qz, qw) in transforms:
@@ -55,7 +55,7 @@ def frames(topic, *transforms):
                 transform=both,
             )
         )
-    return topic, "TFMessage", START - 1, make(KINDS["TFMessage"], transforms=items)
+    return topic, "TFMessage", ns, make(KINDS["TFMessage"], transforms=items)
 
 
 def in_world(ns, position):
@@ -131,6 +131,16 @@ def test_a_replay_takes_what_it_is_told(tmp_path, run, change, given):
 def test_a_replay_moves_poses_along_the_frames_of_the_bag(tmp_path, run, about):
     seen, _ = differences(write(tmp_path / "bag", tracked(run, in_world, *about)))
     assert max(d.most for d in seen.values()) < 1e-9
+
+
+def test_frames_that_never_move_are_those_of_their_time_and_the_first_ones_before(tmp_path, run):
+    ends = [m for m in messages(run) if m[0] == "/trials"]
+    first = frames("/tf_static", ("base", "world", TABLE), ns=START + SECOND // 10)  # heard late
+    moved = (0.0, 0.0, 0.5, *TABLE[3:])
+    later = frames("/tf_static", ("base", "world", moved), ns=ends[0][2])
+    seen, _ = differences(write(tmp_path / "bag", tracked(run, in_world, first, later)))
+    assert seen[0].most < 1e-9
+    assert not seen[1].most < 0.1
 
 
 def test_moving_frames_of_a_bag_are_those_of_their_time(tmp_path, run):

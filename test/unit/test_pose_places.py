@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tracker import SECOND, START, STOP, fed, place, samples, seen, source
 
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.perception.poses.frames import FrameTree, Transform
+from icpi_ros.perception.poses.frames import MAX_TOLD, FrameMessages, FrameTree, Transform
 from icpi_ros.perception.poses.placing import NotPlaced
 from icpi_ros.perception.poses.sample import read_pose
 from icpi_ros.perception.poses.settings import PoseSettings, transform_of
@@ -131,6 +131,11 @@ FOREIGN = {
         "/tf has no transform from it to 'base'",
     ),
     "NaN": ("world", [told("base", "world", (np.nan,) * 7)], "/tf does not know 'world'"),
+    "an escape": (
+        "world",
+        [told("map", "a\n\x1b[31m" + 9000 * "b", TABLE)],
+        r"(its frames: a\n\x1b[31mbbb",
+    ),
     "ring": (
         "world",
         [told("a", "world", TABLE), told("b", "a", TABLE), told("world", "b", TABLE)],
@@ -146,6 +151,7 @@ def test_a_frame_that_leads_nowhere_is_refused_with_the_remedy(frame, messages, 
     assert made.measured == []
     why = made.path(START, STOP).reason
     assert words in why
+    assert len(why) < 600 and why.isprintable()
     assert "pose_transform:=x,y,z,qx,qy,qz,qw" in why
     assert made.refused[0] in why
     assert made.placing.foreign == bool(frame.strip("/"))  # then /tf is listened to
@@ -158,6 +164,30 @@ def test_a_moving_frame_of_another_time_is_not_used(off):
     tree.learn(Axes(transforms=[message]), fixed=False)
     assert tree.pose("world", START - SECOND + SECOND // 10) is not None
     assert tree.pose("world", round(START + (off - 1.0) * SECOND)) is None
+
+
+def test_what_never_moves_is_kept_until_the_next_pose_comes():
+    waiting = FrameMessages()
+    waiting.add(Axes(transforms=[told("base", "world", TABLE)]), fixed=True)
+    for n in range(2 * MAX_TOLD):
+        waiting.add(Axes(transforms=[told("base", "wrist", SPIN, START + n)]), fixed=False)
+        waiting.add(Axes(transforms=[told("base", "again", SPIN)]), fixed=True)
+    found = waiting.take()
+    assert [fixed for _, fixed in found] == [True] * 2 + [False] * MAX_TOLD
+    assert waiting.take() == ()
+
+
+@pytest.mark.parametrize("speed", [-0.5, 0.5])
+def test_a_frame_that_moved_on_since_it_was_told_is_not_used(speed):
+    tree, period = FrameTree(), SECOND // 100
+    for n in range(-20, 1):
+        for late in (0, 1000):  # in bursts, with noise
+            place = (speed * n / 100 + 0.0005 * (late > 0), 0.0, 0.3, *TABLE[3:])
+            message = told("base", "wrist", place, START + n * period + late)
+            tree.learn(Axes(transforms=[message]), fixed=False)
+    assert tree.pose("wrist", START + period // 2) is not None
+    assert tree.pose("wrist", START - 5 * period - period // 2) is not None
+    assert tree.pose("wrist", START + 3 * period) is None
 
 
 def test_a_pose_in_base_and_a_transform_contradict_each_other():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from math import cos, hypot, sin
 from typing import Any
 
@@ -18,12 +19,17 @@ NORM_TOLERANCE = 0.01
 """Largest distance of a quaternion's norm from 1 in a transform."""
 MAX_AGE = 0.2
 """Largest distance in time of a moving frame's transform from the pose that it moves [s]."""
+STILL = 0.005
+"""Way that a moving frame may have gone between a pose and the transform that moves it [m]; of its
+angle the same number, in rad: both are errors of the position."""
 MAX_FRAMES = 200
 """Frames that are remembered."""
 MAX_DEPTH = 64
 """Longest way between two frames; a longer one is a ring."""
 MAX_PAST = 500
 """Transforms that are remembered of a moving frame."""
+MAX_TOLD = 500
+"""Messages that wait for the next pose, of moving frames and of others."""
 
 
 @dataclass(frozen=True)
@@ -168,12 +174,66 @@ class FrameTree:
         return made
 
 
+class FrameMessages:
+    """Messages about frames that wait for the next pose: the last ones.
+
+    What never moves is told once: it stays however many messages come meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._moving = deque[Any](maxlen=MAX_TOLD)
+        self._fixed = dict[tuple[str, ...], Any]()
+
+    def add(self, msg: Any, fixed: bool) -> None:
+        """Keep a message, of /tf_static if ``fixed``."""
+        if not fixed:
+            self._moving.append(msg)
+            return
+        children = tuple(str(item.child_frame_id) for item in msg.transforms)
+        self._fixed.pop(children, None)  # the last one counts, at its place in the order
+        if len(self._fixed) < MAX_TOLD:
+            self._fixed[children] = msg
+
+    def take(self) -> tuple[tuple[Any, bool], ...]:
+        """Return the messages since the last call, each with whether it is of /tf_static."""
+        found = [(msg, True) for msg in self._fixed.values()]
+        found += [(msg, False) for msg in self._moving]
+        self._fixed.clear()
+        self._moving.clear()
+        return tuple(found)
+
+
 def _nearest(past: deque[tuple[int, Transform]], ns: int) -> Transform | None:
-    """Return the transform that was told nearest to ``ns``; None = none near enough."""
-    best = min(past, key=lambda told: abs(told[0] - ns), default=None)
-    if best is None or abs(best[0] - ns) > MAX_AGE * SECOND:
+    """Return the transform that was told nearest to ``ns``.
+
+    None: none near enough, or the frame moves so fast that it was elsewhere at ``ns``.
+    """
+    recent = list(takewhile(lambda told: told[0] > ns - SECOND, reversed(past)))
+    best = min(range(len(recent)), key=lambda at: abs(recent[at][0] - ns), default=None)
+    if best is None:
         return None
-    return best[1]
+    age = abs(recent[best][0] - ns)
+    return None if age > MAX_AGE * SECOND or _moves(recent, best, age) else recent[best][1]
+
+
+def _moves(recent: list[tuple[int, Transform]], at: int, age: int) -> bool:
+    """Tell whether a frame moves by more than is still in ``age`` [ns] about its transform ``at``.
+
+    Its speed is that to the transforms before and after which are at least as far away: those
+    that come in bursts tell none.
+    """
+    told, made = recent[at]
+    for side in (range(at - 1, -1, -1), range(at + 1, len(recent))):
+        others = (recent[n] for n in side)
+        away = next((o for o in others if abs(o[0] - told) >= max(age, 1)), None)
+        if away and age * _way(made, away[1]) > STILL * abs(away[0] - told):
+            return True
+    return False
+
+
+def _way(a: Transform, b: Transform) -> float:
+    """Return the larger of the way [m] and about the angle [rad] between two transforms."""
+    return max(length(b.translation - a.translation), float(np.abs(b.rotation - a.rotation).max()))
 
 
 def length(v: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.text import printable
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.perception.poses.frames import BASE, FrameTree, Transform, frame_name, length
 from icpi_ros.perception.poses.losses import Loss
@@ -21,6 +22,8 @@ NEAR = 0.5
 """Largest distance, in those at which no object is, that speaks for another unit."""
 MAX_NAMED = 8
 """Frames that a message names."""
+MAX_NAME = 80
+"""Characters of each."""
 
 
 class NotPlaced(InvalidValue):
@@ -182,13 +185,14 @@ class Placing:
         if not frame:
             return f"poses have no frame_id: {give}"
         known = self.tree.names()
+        frame = frame[:MAX_NAME]
         if frame in known and BASE in known:
             return (
                 f"poses are in frame {frame!r}, and /tf has no transform from it to 'base' at "
                 f"their time: have it published, or {give}"
             )
         missing = BASE if frame in known else frame
-        there = ", ".join(known[:MAX_NAMED]) or "none"
+        there = ", ".join(printable(name)[:MAX_NAME] for name in known[:MAX_NAMED]) or "none"
         return (
             f"poses are in frame {frame!r}, not 'base', and /tf does not know {missing!r} (its "
             f"frames: {there}): publish a static transform from 'base' to {frame!r}, or {give}"

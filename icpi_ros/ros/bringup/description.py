@@ -19,7 +19,7 @@ from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.sources import SOURCES
 from icpi_ros.ros.bringup.arguments import Argument, arguments, checked
-from icpi_ros.ros.bringup.instance import check_name
+from icpi_ros.ros.bringup.instance import check_name, check_topic
 from icpi_ros.ros.bringup.params_file import ParamsFile
 from icpi_ros.settings.table import CAMERA, POSES, find, of_node
 
@@ -310,11 +310,11 @@ def remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     Raises:
         UsageError: a name that ROS does not take.
     """
-    arguments = (*LAB_TOPICS, "object_pose_topic", "camera_info_topic")
+    arguments = (*LAB_TOPICS, "object_pose_topic", "camera_info_topic", "controller_name")
     named = {name: values[name] for name in arguments if name in values}
     named = {name: value for name, value in named.items() if value}
     for name, value in named.items():
-        check_name(value, f"argument {name} =")
+        check_topic(value, f"argument {name} =")
     found = {ours: named.get(name, ours) for name, ours in LAB_TOPICS.items()}
     found[_topic_of(values)] = named.get("object_pose_topic", _topic_of(values))
     images = found[IMAGE].removesuffix("/compressed")
@@ -322,7 +322,7 @@ def remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     found[INFO] = named.get("camera_info_topic", beside)
     ours = find("controller_name").default
     for below in BELOW_CONTROLLER:
-        found[f"{ours}/{below}"] = f"{values.get('controller_name', ours)}/{below}"
+        found[f"{ours}/{below}"] = f"{named.get('controller_name', ours)}/{below}"
     return tuple((ours, theirs) for ours, theirs in found.items() if ours != theirs)
 
 

@@ -17,19 +17,34 @@ from icpi_ros.core.files import FileLock, LockTaken, own_folder
 
 DOMAINS = range(1, 102)
 """Domain ids that do not meet the ephemeral ports of Linux; 0 is left to other people's nodes."""
-_NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*/?", re.ASCII)
+_NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 MAX_NAME = 200
 """Longest name [characters]: topics of nodes come behind it, and DDS takes 255 in all."""
 NAME_FORM = "letters, digits and _, none begun with a digit, with single / between, as lab/arm_1"
 
 
 def check_name(name: str, what: str) -> str:
-    """Return a namespace or a topic's name that ROS takes; empty and ``/`` are the root.
+    """Return a namespace that ROS takes; empty and ``/`` are the root.
 
     Raises:
         UsageError: it does not; ``what`` names it.
     """
-    if name not in ("", "/") and not (len(name) <= MAX_NAME and _NAME.fullmatch(name)):
+    if name in ("", "/"):
+        return name
+    return _checked(name, what, name.removesuffix("/"))
+
+
+def check_topic(name: str, what: str) -> str:
+    """Return a topic's or an action's name that ROS takes: no root, and nothing open at its end.
+
+    Raises:
+        UsageError: it does not; ``what`` names it.
+    """
+    return _checked(name, what, name)
+
+
+def _checked(name: str, what: str, core: str) -> str:
+    if len(name) > MAX_NAME or not _NAME.fullmatch(core):
         shown = repr(name) if len(name) <= MAX_NAME else f"a name of {len(name)} characters"
         raise UsageError(f"{what} {shown} is not a ROS name: {NAME_FORM}")
     return name

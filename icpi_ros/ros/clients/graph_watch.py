@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rcl_interfaces.srv import GetParameters
+from rclpy.node import NodeNameNonExistentError
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool
 
@@ -103,17 +105,41 @@ class SubjectClient(ClientNode):
             "give --namespace or set ROS_DOMAIN_ID, or name a stored run or a bag"
         )
 
+    def joint_states(self, limit: float = SECOND_BEST) -> str:
+        """Return the topic from which the executor takes joint states, as it was remapped.
+
+        Ours where none is seen within ``limit`` [s]: a replay has no executor.
+        """
+        kind, until = "sensor_msgs/msg/JointState", time.monotonic() + limit
+        while self._clients["executor"].service_is_ready() and time.monotonic() < until:
+            with contextlib.suppress(NodeNameNonExistentError):
+                heard = self.node.get_subscriber_names_and_types_by_node(
+                    "executor", self.node.get_namespace()
+                )
+                if found := [name for name, kinds in heard if kind in kinds]:
+                    return found[0]
+            with self.changed:
+                self.changed.wait(0.05)
+        return JOINT_STATES
+
 
 class GraphWatch(ClientNode):
     """Subscriber of all that a page shows of a graph; a context manager."""
 
-    def __init__(self, namespace: str, joints: Sequence[str], camera: bool = False) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        joints: Sequence[str],
+        camera: bool = False,
+        joint_states: str = JOINT_STATES,
+    ) -> None:
         """Subscribe.
 
         Args:
             namespace: of the graph.
             joints: those of the arm, prefix included.
             camera: look at the camera image, which perception draws for those who look alone.
+            joint_states: topic of the arm's joint states.
         """
         super().__init__("icpi_view", namespace)
         self._joints = tuple(joints)
@@ -122,7 +148,7 @@ class GraphWatch(ClientNode):
         self._paths: OrderedDict[tuple[str, int], ObjectTrajectory] = OrderedDict()
         latest, event = qos.SENSOR_LATEST, qos.EVENT
         for kind, topic, take, profile in (
-            (JointState, JOINT_STATES, self._on_joints, latest),
+            (JointState, joint_states, self._on_joints, latest),
             (ObjectState, OBJECT_STATE, self._on_object, latest),
             (ObjectTrajectoryMsg, OBJECT_TRAJECTORY, self._on_path, event),
             (TrialMsg, TRIALS, self._on_trial, qos.RECORD),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,6 +13,7 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from icpi_ros.core.errors import InvalidValue
+from icpi_ros.perception.poses.frames import FrameMessages
 from icpi_ros.perception.poses.settings import PoseSettings
 from icpi_ros.perception.sources import SOURCES, Measurement, PoseSample, PoseSource, Source
 from icpi_ros.ros.base import qos
@@ -27,8 +27,6 @@ IMAGE = "sensor_msgs/msg/Image"
 
 FRAMES = "tf2_msgs/msg/TFMessage"
 """Type of messages about frames."""
-MAX_TOLD = 500
-"""Messages about frames that wait for the next sample."""
 MAX_LOGGED = 20
 """Kinds of troubles that are logged."""
 
@@ -117,7 +115,7 @@ class FrameFeed:
 
     def __init__(self, node: Node) -> None:
         self._node, self._listens = node, False
-        self._told: deque[tuple[Any, bool]] = deque(maxlen=MAX_TOLD)
+        self._told = FrameMessages()
 
     def listen(self) -> None:
         """Subscribe, where it is not done yet and the type of the messages is installed."""
@@ -140,12 +138,10 @@ class FrameFeed:
 
     def take(self) -> tuple[tuple[Any, bool], ...]:
         """Return the messages since the last call, each with whether it is of /tf_static."""
-        told = tuple(self._told)
-        self._told.clear()
-        return told
+        return self._told.take()
 
     def _on_frames(self, fixed: bool, msg: Any) -> None:
-        self._told.append((msg, fixed))
+        self._told.add(msg, fixed)
 
 
 def arrival(node: Node) -> int | None:
