@@ -50,7 +50,7 @@ def _report(run_id: str, path: Path) -> PageResponse:
     Raises:
         IcpiError: there is none, its task is not here, or it is damaged.
     """
-    with TrialStore(path) as store:
+    with TrialStore(path, reading=True) as store:
         record, trials = store.run(run_id), store.trials(run_id)
         spent = spent_on(store.trials(run_id, all_attempts=True))
     task, goal = TASKS.get(record.config.task), np.array(record.config.goal)

@@ -14,15 +14,12 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from types import SimpleNamespace
+from contextlib import suppress
 from typing import Any
 
-import rich
 import viser
-import viser.infra._infra as listening
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -34,6 +31,7 @@ from icpi_ros.core.text import error_line
 from icpi_ros.view.controls import BarState, Controls
 from icpi_ros.view.responses import client, response, scene_policy
 from icpi_ros.view.rules import Door, NotAdmitted, Place, bound, check_frames
+from icpi_ros.view.viser_server import QuietServer, listening_through, quiet
 
 MAX_CONNECTIONS = 64
 """Most connections at a time; the run's own files need descriptors, too."""
@@ -53,15 +51,6 @@ FROZEN = 2.5
 """Time without a look at what is shown from which on a page says that it is frozen [s]."""
 NO_STOP = "the stop was not answered: use the emergency stop of the arm"
 _Handler = Callable[[ServerConnection], Awaitable[None]]
-_opening = threading.Lock()
-
-
-class _Server(viser.ViserServer):
-    """viser's server without a way to the outside."""
-
-    def request_share_url(self, verbose: bool = True) -> str | None:
-        """Open no tunnel, whoever asks for one."""
-        return None
 
 
 class Gate:
@@ -111,8 +100,8 @@ class Gate:
         self._resetting = ThreadPoolExecutor(1, "reset")
         self._socket = bound(host, port)
         self.door = Door(host, self._socket.getsockname()[1])
-        with _listening_through(self._listen) as asked, _quiet():
-            self.server = _Server(host=host, port=self.door.port, verbose=False)
+        with listening_through(self._listen) as asked, quiet():
+            self.server = QuietServer(host=host, port=self.door.port, verbose=False)
         if not asked:
             self.close()
             raise IcpiError(
@@ -131,7 +120,7 @@ class Gate:
         if self._closed.is_set():
             return
         self._closed.set()
-        with _quiet():
+        with quiet():
             self.server.stop()
         self._socket.close()
         for pool in (self._stopping, self._resetting):
@@ -344,53 +333,11 @@ class _Connection(ServerConnection):
         super().connection_lost(exc)
 
 
-@contextmanager
-def _listening_through(listen: Callable[..., Any]) -> Iterator[list[None]]:
-    """Let a viser server that is made meanwhile listen by ``listen``; yield a mark per call."""
-    asked: list[None] = []
-
-    def ours(*args: Any, **options: Any) -> Any:
-        asked.append(None)
-        return listen(*args, **options)
-
-    module: Any = listening
-    with _opening:
-        theirs = module.websockets
-        server = _Instead(theirs.asyncio.server, serve=ours)
-        module.websockets = _Instead(theirs, asyncio=_Instead(theirs.asyncio, server=server))
-        try:
-            yield asked
-        finally:
-            module.websockets = theirs
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep viser from printing its address, which is none without a token."""
-    console = rich.get_console()
-    before, console.quiet = console.quiet, True
-    try:
-        yield
-    finally:
-        console.quiet = before
-
-
 def _quiet_log() -> logging.Logger:
     """Log of the connections: what strangers do wrong is no news of ours."""
     log = logging.getLogger("icpi_ros.view.connections")
     log.setLevel(logging.CRITICAL + 1)
     return log
-
-
-class _Instead(SimpleNamespace):
-    """A module in which some names mean something else."""
-
-    def __init__(self, module: Any, **names: Any) -> None:
-        super().__init__(**names)
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_module"], name)
 
 
 async def _within(pressed: Future[str]) -> str:

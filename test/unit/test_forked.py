@@ -90,6 +90,23 @@ def main():
     assert start(tmp_path, body)[: len(said)] == said  # its starter ends after it
 
 
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "SystemError"])
+def test_what_is_raised_at_its_end_lets_it_not_go_on_as_its_starter(tmp_path, raised):
+    """A second Ctrl-C, say, while it waits for its threads."""
+    body = f"""
+import threading
+
+def shutdown():
+    raise {raised}
+
+def main():
+    threading._shutdown = shutdown
+    print("hello")
+    return 3
+"""
+    assert start(tmp_path, body) == ["hello", "code 3 3"]
+
+
 def test_no_file_of_its_starter_is_open_in_it(tmp_path):
     body = """
 held = open(os.devnull)

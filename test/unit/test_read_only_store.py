@@ -1,12 +1,12 @@
 """A store that cannot be written where it is: what reads goes on, what writes says why not."""
 
+import contextlib
 import os
 import pickle
 import shutil
 import sqlite3
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from icpi_ros.cli.main import main
 from icpi_ros.core.errors import StoreError, StoreUnusable
 from icpi_ros.runs.store import copy as store_copy
 from icpi_ros.runs.store.store import TrialStore
+from icpi_ros.view.stored.listing import RunListing
 
 NOBODY = 65534
 
@@ -77,7 +78,7 @@ class Other:
         os.close(self._answer)
 
 
-@contextmanager
+@contextlib.contextmanager
 def other(*functions):
     process = Other(*functions)
     try:
@@ -101,6 +102,9 @@ def test_another_user_reads_a_store_and_follows_its_writer(folder):
         (run,) = reader[0].runs()
         return [trial.number for trial in reader[0].trials(run.run_id)]
 
+    def seen():
+        return reader[0].writes_of_others()
+
     def written():
         reader[0].create_run(CONFIG)
 
@@ -108,16 +112,19 @@ def test_another_user_reads_a_store_and_follows_its_writer(folder):
         reader[0].close()
         return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("icpi-store")]
 
-    with TrialStore(path) as store, other(opened, again, numbers, written, left) as process:
+    with TrialStore(path) as store, other(opened, again, numbers, written, left, seen) as process:
         run_id = store.create_run(CONFIG)
         add(store, run_id, 0)
         protect(folder)
         assert Path(f"{path}-wal").stat().st_size > 0  # the log holds it, not the file
         assert process.ask(0) == [(1, "open")]
+        version = process.ask(5)
+        assert process.ask(5) == version
         folder.chmod(0o755)
         add(store, run_id, 1)  # its files are open
         folder.chmod(0o555)
         assert process.ask(1) == [(2, "open")]
+        assert process.ask(5) != version
         folder.chmod(0o755)
         store._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         add(store, run_id, 2)
@@ -246,6 +253,9 @@ def test_a_store_on_a_read_only_disk_is_listed_and_reported(read_only_disk, tmp_
     assert f"{run_id}  toy-push" in capsys.readouterr().out
     with TrialStore(path, reading=True) as store:
         assert [trial.number for trial in store.trials(run_id)] == [0]
+    with contextlib.closing(RunListing(path)) as listing:  # of `icpi runs --view`
+        found = listing.news(0)
+        assert (found["trouble"], [row["id"] for row in found["runs"]]) == ("", [run_id])
     with pytest.raises(StoreError, match="its file system is read-only; choose another"):
         TrialStore(disk / "new.sqlite")
     assert main(["runs", "delete", run_id, "--yes", "--store", str(path)]) == 2

@@ -506,7 +506,7 @@ def test_a_viser_that_passes_the_door_by_opens_no_page(monkeypatch):
         def stop(self):
             pass
 
-    monkeypatch.setattr(gate_module, "_Server", Other)
+    monkeypatch.setattr(gate_module, "QuietServer", Other)
     with pytest.raises(IcpiError, match=r"does not listen through the page's door.*icpi_ros\[view"):
         Gate("127.0.0.1", 0, None, operate=False, title="")
 

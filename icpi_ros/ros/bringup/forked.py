@@ -105,16 +105,19 @@ def end(code: int) -> NoReturn:
     processor time of an idle node.  It is needed where ROS was not shut down: the middleware would
     not unregister, and others would take this node for alive.
     """
-    rclpy = sys.modules.get("rclpy")
-    if rclpy is None or not rclpy.ok():
-        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python does
+    try:
+        rclpy = sys.modules.get("rclpy")
+        if rclpy is not None and rclpy.ok():
+            ctypes.pythonapi.Py_Exit(ctypes.c_int(code))
+        with contextlib.suppress(KeyboardInterrupt):
+            threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         ctypes.PyDLL(None).exit(ctypes.c_int(code))  # no thread of Python goes on
-    ctypes.pythonapi.Py_Exit(ctypes.c_int(code))
-    os._exit(code)
+    finally:
+        os._exit(code)  # whatever was raised: this process is not to go on as its starter
 
 
 def _prepare(words: Sequence[str], env: Mapping[str, str], output: int) -> None:

@@ -46,6 +46,7 @@ class Database:
         self.path = path
         self.timeout = timeout
         self._copy: StoreCopy | None = None
+        self._copies = 0
         self._connection: sqlite3.Connection
         self._lock = threading.RLock()
         self._opened: os.stat_result | None = None
@@ -88,6 +89,11 @@ class Database:
                     db.execute("ROLLBACK")  # not begun, or undone by SQLite after a full disk
                 raise
 
+    def writes_of_others(self, doing: str) -> int:
+        """Return a number that changes when another process has written to the file."""
+        with self.guard(doing) as db:  # each copy has a connection of its own, which counts anew
+            return int(db.execute("PRAGMA data_version").fetchone()[0]) + (self._copies << 32)
+
     def _open_or_copy(self, reading: bool) -> None:
         """Open the file, or a copy of one that is only to be read and cannot be written."""
         try:
@@ -111,6 +117,7 @@ class Database:
             copy.close()
             raise
         self._copy = copy
+        self._copies += 1
 
     @property
     def _is_readable(self) -> bool:

@@ -161,8 +161,7 @@ class TrialStore(Storage):
 
     def writes_of_others(self) -> int:
         """Return a number that changes when another process has written to the file."""
-        with self._database.guard("list the runs") as db:
-            return int(db.execute("PRAGMA data_version").fetchone()[0])
+        return self._database.writes_of_others("list the runs")
 
     def writer(self, run_id: str) -> int | None:
         """Return the process that writes a run now; None = none of this machine."""

@@ -109,7 +109,7 @@ class RunListing:
         ):
             self._close()
         if self._store is None:
-            self._store = TrialStore(self.path, STORE_TIMEOUT)
+            self._store = TrialStore(self.path, STORE_TIMEOUT, reading=True)
             self._file = self.path.stat()
 
     def _read(self) -> None:
