@@ -13,7 +13,7 @@ LOCK = TOOLS.parent / "requirements" / "ros.txt"
 STAND_INS = ("control_msgs", "tf2_msgs")
 """The tests' stand-ins for ROS 2's own: each goes into a prefix of its own, which only nodes of the
 tests get to see."""
-INTERFACES = {"icpi_msgs": "icpi_msgs", **{name: f"test/{name}" for name in STAND_INS}}
+INTERFACES = {"icpi_msgs": "icpi_msgs", **{name: f"test/stand_ins/{name}" for name in STAND_INS}}
 """Name and folder."""
 
 

@@ -97,6 +97,8 @@ def click_points(args: argparse.Namespace) -> int:
     camera = args.camera or "camera.yaml"
     command = f"icpi calibrate table --camera {camera} --points points.csv --out {camera}"
     save_page(args.out, points_page(image, source, command))
+    if args.json:
+        args.json.write({"page": str(args.out), "image": source, "command": command})
     print(f"written: {args.out}; open it in a browser, click the marks, save points.csv; then:")
     print(command)
     return 0

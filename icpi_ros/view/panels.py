@@ -57,8 +57,13 @@ def _panel(kind: str, markup: str) -> str:
 
 
 def _remarks(trial: Trial) -> str:
-    moved = "" if trial.moved_back in trial.note else trial.moved_back  # notes name it, as a rule
-    return "; ".join(filter(None, (trial.proposal.fallback_reason, moved, trial.note)))
+    said = (trial.proposal.fallback_reason, trial.moved_back, trial.note)
+    return "; ".join(part for part in said if part and not _is_within(part, said))
+
+
+def _is_within(part: str, said: tuple[str, ...]) -> bool:
+    """Tell whether another text says the same and more: notes name reasons, as a rule."""
+    return any(part in other for other in said if other != part)
 
 
 def _prediction(trial: Trial) -> str:

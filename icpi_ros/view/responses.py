@@ -18,7 +18,7 @@ from icpi_ros.view.rules import headers
 def client() -> str:
     """Page of viser itself, one file with all that it needs, and our style for phones."""
     page = files("viser").joinpath("client", "build", "index.html").read_text(encoding="utf-8")
-    return page.replace("</head>", f"<style>{template_text('scene.css')}</style></head>", 1)
+    return page.replace("</head>", f"{template_text('scene.html')}</head>", 1)
 
 
 def scene_policy(framed_by: Sequence[str]) -> str:

@@ -291,12 +291,10 @@ def test_the_controller_of_a_real_arm_is_stored_where_a_parameter_names_it(domai
         assert (way.limits, way.dry_run) == ("/lab/limits.yaml", "true")
 
 
-def test_the_file_of_the_page_has_the_executor_use_another_controller(tmp_path, domain):
+def test_the_argument_of_the_page_has_the_executor_use_another_controller(domain):
     page = Path(__file__).parents[2] / "docs" / "real_robot.md"
-    (text,) = re.findall(r"```yaml\n(executor:.*?)```", page.read_text("utf-8"), re.DOTALL)
-    file = tmp_path / "params.yaml"
-    file.write_text(text)
-    specs = {spec.name: spec for spec in graph("real", {"params_file": str(file)})}
+    (name,) = re.findall(r"`controller_name:=(scaled\w+)`", page.read_text("utf-8"))
+    specs = {spec.name: spec for spec in graph("real", {"controller_name": name})}
     words = specs["executor"].command()
     context = rclpy.Context()
     rclpy.init(args=words[words.index("--ros-args") :], context=context)

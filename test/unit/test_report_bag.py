@@ -36,7 +36,7 @@ def test_the_page_has_trials_pictures_timings_and_perception(bag, folder, runs, 
     markup = page.read_text(encoding="utf-8")
     for wanted in (runs[0].run_id, "Timings", "Perception", "Camera", "100.0%", "object_pose"):
         assert wanted in markup
-    assert "config/foxglove.json" in markup
+    assert "--foxglove FILE" in markup
     assert markup.count("<svg") == 3
     assert markup.count("<script") == 1
 

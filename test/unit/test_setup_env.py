@@ -56,7 +56,7 @@ def repo(monkeypatch, tmp_path):
     """A folder with the files that a set-up looks at, and its state."""
     names = [*setup_env.SELF, *setup_env.PACKAGING, "icpi_msgs/msg/A.msg"]
     names += ["benchmarks/pyproject.toml"]
-    names += ["test/control_msgs/msg/B.msg"]
+    names += [f"test/stand_ins/{name}/msg/B.msg" for name in ("control_msgs", "tf2_msgs")]
     groups = ("uv", "runtime", "ros", "view", "bench", "local-llm", "weights", "dev")
     names += [f"requirements/{group}.txt" for group in groups]
     for name in names:
@@ -132,7 +132,7 @@ def steps_of(machine):
 DEMO = ["environment", "packages", "icpi_msgs", "package"]
 TEST = [
     *("environment", "packages", "view", "bench", "local-llm", "dev", "benchmarks"),
-    *("icpi_msgs", "control_msgs", "package"),
+    *("icpi_msgs", "control_msgs", "tf2_msgs", "package"),
 ]
 
 
@@ -142,7 +142,7 @@ def test_a_second_set_up_does_nothing_and_tests_add_their_own(steps_of):
     assert steps_of("bench") == ["bench", "benchmarks"]
     assert steps_of("view") == ["view"]
     assert steps_of("local-llm") == ["local-llm", "weights"]
-    assert steps_of("test") == ["dev", "control_msgs"]
+    assert steps_of("test") == ["dev", "control_msgs", "tf2_msgs"]
     assert steps_of("test") == steps_of("bench") == steps_of() == []
     assert steps_of(force=True) == DEMO
 

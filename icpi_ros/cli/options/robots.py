@@ -170,6 +170,7 @@ def calibrate(parser: argparse.ArgumentParser) -> None:
     points.add_argument(
         "--camera", type=Path, metavar="FILE", help="intrinsics: YAML of `camera`; checks the size"
     )
+    add_json(points, "the page, and the command that follows it")
     points.set_defaults(run="calibrate:click_points")
 
     table = verbs.add_parser("table", help="pose to frame base, from known points or markers")
