@@ -151,7 +151,8 @@ def test_a_frame_that_leads_nowhere_is_refused_with_the_remedy(frame, messages, 
     assert made.measured == []
     why = made.path(START, STOP).reason
     assert words in why
-    assert len(why) < 600 and why.isprintable()
+    assert len(why) < 600
+    assert why.isprintable()
     assert "pose_transform:=x,y,z,qx,qy,qz,qw" in why
     assert made.refused[0] in why
     assert made.placing.foreign == bool(frame.strip("/"))  # then /tf is listened to
