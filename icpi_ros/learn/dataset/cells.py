@@ -21,6 +21,7 @@ from icpi_ros.core.types import Array, Indices
 MAX_WHOLE = 2**53
 """Largest integer up to which float64 holds all of them."""
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
+_WHOLE = re.compile(r"\s*[-+]?\d+\s*", re.ASCII)
 _NOT_FINITE = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
 
@@ -144,7 +145,10 @@ def _exact_decimal(value: Decimal) -> float:
 
 def _read_number(text: str) -> float:
     if _NUMBER.fullmatch(text):
-        return float(text)
+        value = float(text)
+        if np.isinf(value) or (_WHOLE.fullmatch(text) and int(text) != value):
+            raise ValueError(f"holds {printable(text)[:40]!r}, which float64 does not hold")
+        return value
     if (value := _NOT_FINITE.get(text.strip().lower())) is not None:
         return value
     raise ValueError(f"does not hold numbers: it is {printable(text)[:40]!r}")
