@@ -146,6 +146,22 @@ def test_nothing_beside_a_store_is_another_users(shared, victim, ending, planted
 
 
 @is_root
+def test_a_store_of_another_user_is_read_where_all_may_write(shared):
+    path = shared / "runs.sqlite"
+    open_store(path)
+    path.chmod(0o666)  # a laboratory's way to share
+    os.chown(path, OTHER, OTHER)
+    with TrialStore(path, reading=True) as store:
+        assert store.runs() == []
+        with pytest.raises(StoreError, match="it was opened to be read"):
+            store.create_run(CONFIG)
+    os.mkfifo(f"{path}-wal")  # nobody waits for it
+    os.chown(f"{path}-wal", OTHER, OTHER)
+    with pytest.raises(StoreError, match="it is a pipe, not a file"):
+        TrialStore(path, reading=True)
+
+
+@is_root
 @pytest.mark.parametrize("planted", PLANTED)
 def test_a_cached_fit_of_another_user_is_not_believed(shared, victim, monkeypatch, planted):
     monkeypatch.setattr(fit, "folder", lambda: shared)

@@ -149,6 +149,6 @@ def _read_number(text: str) -> float:
         if np.isinf(value) or (_WHOLE.fullmatch(text) and int(text) != value):
             raise ValueError(f"holds {printable(text)[:40]!r}, which float64 does not hold")
         return value
-    if (value := _NOT_FINITE.get(text.strip().lower())) is not None:
-        return value
+    if (named := _NOT_FINITE.get(text.strip().lower())) is not None:
+        return named
     raise ValueError(f"does not hold numbers: it is {printable(text)[:40]!r}")

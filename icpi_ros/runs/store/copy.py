@@ -1,4 +1,4 @@
-"""A store that cannot be written where it is, in a temporary folder: the way to read it.
+"""A store that cannot or must not be written where it is, in a temporary folder, to read it.
 
 SQLite has to write beside a file with a write-ahead log in order to read it.  Its flag
 ``immutable`` would spare that, and would miss what is in the log, and what another machine writes
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from icpi_ros.core.files import require_regular
+from icpi_ros.core.files import open_file, require_regular
 
 _BESIDE = ("-wal", "-journal")
 """What SQLite keeps beside a file and needs in order to read it."""
@@ -33,7 +33,7 @@ class _Stamp:
 
     @classmethod
     def of(cls, path: Path) -> _Stamp:
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        with contextlib.suppress(FileNotFoundError), open_file(path) as file:
             found = os.fstat(file.fileno())
             start = file.read(_LOG_HEADER)
             return cls(found.st_ino, found.st_size, found.st_mtime_ns, start)
