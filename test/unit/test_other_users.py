@@ -1,5 +1,6 @@
 """Other people on the machine: nothing of theirs is written through, nothing of ours is theirs."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -255,6 +256,16 @@ def test_locks_are_in_a_folder_of_ones_own_or_nowhere(shared, monkeypatch, place
         hold_name("/executor")
     assert "\n" not in str(no.value)
     assert not list(shared.rglob("*.lock"))
+
+
+def test_without_any_temporary_folder_locks_are_nowhere(monkeypatch):
+    def none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(StoreError, match=r"a folder for lock files \(No usable .*XDG_RUNTIME_DIR"):
+        hold_name("/executor")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o755, 0o500])
