@@ -1,8 +1,8 @@
 """The reader of all YAML files: of bounded size, depth and time, every key once, numbers decimal.
 
-An alias counts as all that it stands for, so that no small text becomes a large content; tags,
-merge keys and lists that hold themselves are refused.  Exceptions are the texts that this package
-makes and takes back in itself.
+An alias counts as all that it stands for, so that no small text becomes a large content; merge
+keys, lists that hold themselves, and tags that do not say what a value is anyway are refused.
+Exceptions are the texts that this package makes and takes back in itself.
 """
 
 from __future__ import annotations
@@ -48,6 +48,17 @@ _OWN_TAG = {
     yaml.SequenceStartEvent: f"{_TAG}seq",
 }
 """The tag that changes nothing; any other one could bring in what the rules here leave out."""
+
+
+_TAGGED = {
+    f"{_TAG}int": re.compile(_INTEGER),
+    f"{_TAG}float": re.compile(
+        rf"{_FLOAT}|[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{{1,3}})?$"
+    ),
+    f"{_TAG}bool": re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"),
+    f"{_TAG}null": re.compile(r"(?:~|null|Null|NULL|)$"),
+}
+"""Tags of scalars, with the values that they may stand before."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +222,13 @@ class _Loader(_BaseLoader):
         block.lines = dict(zip(block, lines, strict=False))
 
 
+def _is_as_tagged(event: Any) -> bool:
+    """Tell whether a tag says what a plain scalar is: some writers put one before each."""
+    form = _TAGGED.get(event.tag)
+    value = event.value if isinstance(event, yaml.ScalarEvent) else None
+    return form is not None and value is not None and form.match(value) is not None
+
+
 def _refusal(problem: str, at: yaml.Event) -> yaml.constructor.ConstructorError:
     mark: Any = at.start_mark
     return yaml.constructor.ConstructorError(None, None, problem, mark)
@@ -218,7 +236,7 @@ def _refusal(problem: str, at: yaml.Event) -> yaml.constructor.ConstructorError:
 
 def _set_up() -> None:
     """Let the numbers of YAML 1.1 be decimal, and its dates texts."""
-    replaced = tuple(_TAG + name for name in ("int", "float", "timestamp"))
+    replaced = tuple(_TAG + name for name in ("int", "float", "timestamp", "value"))
     _Loader.yaml_implicit_resolvers = {
         first: [(tag, form) for tag, form in forms if tag not in replaced]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -273,7 +291,7 @@ class _NodeCount:
             raise _refusal(f"more than {MAX_NODES} keys and values", event)
 
     def _add_node(self, event: Any) -> None:
-        if event.tag not in (None, "!", _OWN_TAG[type(event)]):
+        if event.tag not in (None, "!", _OWN_TAG[type(event)]) and not _is_as_tagged(event):
             allowed = "a text, a finite number, true, false, a list or a mapping"
             tag = event.tag[:80].replace(_TAG, "!!")
             raise _refusal(f"the tag {tag} is not read: write {allowed} without a tag", event)

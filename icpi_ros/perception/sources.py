@@ -17,7 +17,14 @@ import numpy as np
 from icpi_ros.core.registry import Registry
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.motion.rest import RestDetector
-from icpi_ros.perception.poses.history import MAX_SAMPLES, ObjectHistory
+from icpi_ros.perception.poses.frames import length
+from icpi_ros.perception.poses.history import (
+    LEAP,
+    MAX_SAMPLES,
+    MAX_SPIKES,
+    ObjectHistory,
+    without_spikes,
+)
 from icpi_ros.perception.poses.losses import Loss, LossLog, tracking_loss
 from icpi_ros.perception.poses.placing import DOUBTED, NotPlaced, Placing
 from icpi_ros.perception.poses.repeats import BELIEVED, MAX_REPEAT, RepeatWatch
@@ -241,6 +248,9 @@ class PoseSource(Source):
             self._lose(received or ns, Loss.ORDER)
         elif bits != self._last[1] or self._copies > MAX_COPIES:
             self._lose(received or ns, Loss.STILL)
+            here, there = (np.frombuffer(b, count=3) for b in (bits, self._last[1]))
+            if length(here - there) * self._placing.settings.scale > LEAP:
+                self._history.add_leap(ns)
         return False
 
     def _measured(self, ns: int, bits: bytes, position: Array) -> Measurement | None:
@@ -292,12 +302,19 @@ class PoseSource(Source):
             return SeenPath(None, None, why or "no pose in the window")
         if self._placing.settings.repeated == POSE_LOST and _stands_still(found):
             return SeenPath(None, None, SAME_POSE)
+        leaps = self._history.leaps(start, stop)
+        found, leap = without_spikes(found) if leaps else (found, "")
         quality = judge_pose(found, self._history.rate(start, stop), self._limits)
-        if quality.reason and why:
+        if leap or leaps > 2 * MAX_SPIKES:
+            how = leap or f"{leaps} times"
+            quality = replace(quality, reason=f"the object leaps, {how}: {LEAPS}")
+        elif quality.reason and why:
             quality = replace(quality, reason=f"{quality.reason}: {why}")
         return SeenPath(found, quality)
 
 
+LEAPS = "two objects or nodes send poses, or the tracker took another object for it"
+"""Reason why a path leaps."""
 SAME_POSE = (
     "all poses of the window are the same bit for bit: the tracker lost the object and sends its "
     "last pose again, or the motion missed it and the tracker has no noise (then "

@@ -144,6 +144,8 @@ BAD_NUMBERS = {
     "inexact decimal": (pa.array([Decimal("0.1")] * COUNT), r"decimal 0.1, .* \(row 0\)"),
     "decimal comma": (pa.array(["0,1"] * COUNT), r"'0,1' .*\(row 0\)"),
     "grouped digits": (pa.array(["1_0"] * COUNT), r"'1_0' .*\(row 0\)"),
+    "text beyond 2^53": (pa.array(["9007199254740993"] * COUNT), r"does not hold.*\(row 0\)"),
+    "text beyond all": (pa.array(["1e999"] * COUNT), r"'1e999'.*\(row 0\)"),
 }
 
 

@@ -164,6 +164,35 @@ def test_a_compressed_image_is_the_picture(form):
     np.testing.assert_array_equal(gray.gray(), SMOOTH[..., 0])
 
 
+@pytest.mark.parametrize(
+    ("suffix", "bits"),
+    [(".webp", 8), (".tiff", 8), (".tiff", 12), (".png", 12), (".tiff", 16), (".png", 16)],
+)
+def test_compressed_images_of_other_formats_and_depths(suffix, bits):
+    levels = SMOOTH[..., ::-1].astype(np.uint16) << (bits - 8)
+    stored = levels if bits > 8 else levels.astype(np.uint8)
+    frame = decompress(cv2.imencode(suffix, stored)[1].tobytes(), suffix)
+    assert np.abs(frame.patch(frame.box).astype(int) - SMOOTH).max() <= 12
+
+
+def jpeg_bomb(before):
+    return b"\xff\xd8" + before + b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff"
+
+
+def webp_bomb(kind):
+    sizes = {
+        b"VP8X": b"\0" * 8 + b"\xff" * 6,
+        b"VP8L": b"\0" * 5 + b"\xff" * 9,
+        b"VP8 ": b"\0" * 10 + b"\xff" * 4,
+    }
+    return b"RIFF\0\0\0\0WEBP" + kind + sizes[kind]
+
+
+def tiff_bomb(order, mark):
+    tags = b"".join(struct.pack(order + "HHII", tag, 4, 1, 99_999) for tag in (256, 257))
+    return mark + struct.pack(order + "IH", 8, 2) + tags
+
+
 def bomb(size):
     """A PNG that announces a size it does not hold."""
     head = b"IHDR" + struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
@@ -177,7 +206,16 @@ def bomb(size):
         (b"no image at all", "png", "cannot be read"),
         (cv2.imencode(".jpg", SMOOTH)[1].tobytes()[:60], "jpeg", "cannot be read"),
         (bomb(60000), "png", "60000 x 60000 px: too large"),
-        (b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff", "jpeg", "65535 x 65535 px: too large"),
+        (jpeg_bomb(b""), "jpeg", "65535 x 65535 px: too large"),
+        (jpeg_bomb(2 * (b"\xff\xe2\xff\xff" + b"\0" * 65533)), "jpeg", "px: too large"),
+        (jpeg_bomb(b"\xff\xff\xff\x01"), "jpeg", "px: too large"),
+        (webp_bomb(b"VP8X"), "webp", "16777216 x 16777216 px: too large"),
+        (webp_bomb(b"VP8L"), "webp", "16384 x 16384 px: too large"),
+        (webp_bomb(b"VP8 "), "webp", "16383 x 16383 px: too large"),
+        (tiff_bomb("<", b"II*\0"), "tiff", "99999 x 99999 px: too large"),
+        (tiff_bomb(">", b"MM\0*"), "tiff", "99999 x 99999 px: too large"),
+        (b"P6 30000 30000 255\n", "ppm", "must be a JPEG, PNG, WebP or TIFF"),
+        (cv2.imencode(".tiff", np.zeros((2, 2), np.float32))[1].tobytes(), "tiff", "8 or 16 bits"),
         (b"\x00" * 20, "16UC1; compressedDepth png", "is a depth image"),
     ],
 )

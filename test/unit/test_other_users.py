@@ -1,5 +1,6 @@
 """Other people on the machine: nothing of theirs is written through, nothing of ours is theirs."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -146,6 +147,22 @@ def test_nothing_beside_a_store_is_another_users(shared, victim, ending, planted
 
 
 @is_root
+def test_a_store_of_another_user_is_read_where_all_may_write(shared):
+    path = shared / "runs.sqlite"
+    open_store(path)
+    path.chmod(0o666)  # a laboratory's way to share
+    os.chown(path, OTHER, OTHER)
+    with TrialStore(path, reading=True) as store:
+        assert store.runs() == []
+        with pytest.raises(StoreError, match="it was opened to be read"):
+            store.create_run(CONFIG)
+    os.mkfifo(f"{path}-wal")  # nobody waits for it
+    os.chown(f"{path}-wal", OTHER, OTHER)
+    with pytest.raises(StoreError, match="it is a pipe, not a file"):
+        TrialStore(path, reading=True)
+
+
+@is_root
 @pytest.mark.parametrize("planted", PLANTED)
 def test_a_cached_fit_of_another_user_is_not_believed(shared, victim, monkeypatch, planted):
     monkeypatch.setattr(fit, "folder", lambda: shared)
@@ -239,6 +256,16 @@ def test_locks_are_in_a_folder_of_ones_own_or_nowhere(shared, monkeypatch, place
         hold_name("/executor")
     assert "\n" not in str(no.value)
     assert not list(shared.rglob("*.lock"))
+
+
+def test_without_any_temporary_folder_locks_are_nowhere(monkeypatch):
+    def none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(StoreError, match=r"a folder for lock files \(No usable .*XDG_RUNTIME_DIR"):
+        hold_name("/executor")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o755, 0o500])

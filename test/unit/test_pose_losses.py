@@ -1,5 +1,7 @@
 """Poses of an object that is not tracked: gaps with a reason, judged as a camera's path is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -169,3 +171,38 @@ def test_the_worst_variance_of_the_position_counts(diagonal, variance):
 @pytest.mark.parametrize("scale", [1.0, 0.95, 1.05, -1.0, 1.0 + 1e-7])
 def test_rounding_of_a_quaternion_is_no_loss(scale):
     assert tracking_loss(place(START), scale * np.full(4, 0.5), None) is None
+
+
+ELSEWHERE = np.array([0.9, 0.3, 0.01])
+RESTS = START + 1.5 * SECOND
+
+
+def elsewhere(sample):
+    """The same moment, of another object that rests."""
+    noise = 2e-5 * np.random.default_rng(sample.ns).standard_normal(3)
+    return replace(sample, position=ELSEWHERE + noise)
+
+
+LEAPS = {
+    "swapped once at rest": lambda s, n: [elsewhere(s) if s.ns > RESTS else s],
+    "at the last pose": lambda s, n: [elsewhere(s) if s.ns > STOP - 6e6 else s],
+    "in turn": lambda s, n: [elsewhere(s) if n % 2 else s],
+    "two senders": lambda s, n: [s, replace(elsewhere(s), ns=s.ns + 10**5)],
+    "two senders of one stamp": lambda s, n: [s, elsewhere(s)],
+    "often": lambda s, n: [elsewhere(s) if n % 20 == 0 else s],
+}
+
+
+@pytest.mark.parametrize("change", LEAPS.values(), ids=LEAPS)
+def test_an_object_that_is_at_two_places_has_no_path(change):
+    found = [sent for n, s in enumerate(samples()) for sent in change(s, n)]
+    assert seen(found).quality.reason.startswith("the object leaps, ")
+
+
+@pytest.mark.parametrize("spikes", [(1.5,), (0.5, 1.0, 1.9)])
+def test_few_single_poses_elsewhere_are_gaps(spikes):
+    at = [START + round(t * SECOND) for t in spikes]
+    found = seen([elsewhere(s) if s.ns in at else s for s in samples()])
+    assert found.quality.good
+    gone = np.isnan(found.path.positions).any(axis=1)
+    np.testing.assert_allclose(found.path.times[gone], spikes, atol=1e-6)

@@ -177,8 +177,16 @@ def test_the_reason_is_that_of_the_folder_or_the_file(folder):
         for number in (0, 1):
             kind, said = process.ask(number)
             assert kind == StoreUnusable.__name__
-            assert "may not be opened" in said
+            assert (
+                "may not be opened by this user (it belongs to user 0, with permissions 0)" in said
+            )
             assert "can read it" not in said
+        folder.chmod(0)
+        for number in (0, 1):
+            kind, said = process.ask(number)
+            assert kind == StoreUnusable.__name__
+            assert "Permission denied; choose another" in said
+        folder.chmod(0o755)
 
 
 def test_a_store_that_can_be_written_is_not_copied(folder, monkeypatch):

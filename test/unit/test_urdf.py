@@ -146,6 +146,7 @@ REFUSED = {
     "two parents": (robot(around=joint(4).replace("j4", "again")), "'l4' is the child of two"),
     "no name": (robot({3: joint(3).replace('name="j3"', "")}), "carries link 'l3' has no name"),
     "a loop": (robot({1: joint(1).replace('"l0"', '"l3"')}), "no chain from link 'l0'"),
+    "two limits": (robot({3: joint(3, more=LIMIT + LIMIT)}), "'j3' has <limit> more than once"),
     "a rail": (robot({1: joint(1, "prismatic")}), "'j1' is 'prismatic'"),
     "no revolute limits": (robot({3: joint(3, more="")}), "'j3': limit lower is missing"),
     "unknown encoding": (DECLARED.format("klingon") + robot(), "not valid XML"),

@@ -133,6 +133,7 @@ def test_a_small_text_cannot_become_a_large_content(text, words):
     "text",
     [
         "!!bool x", '!!int ""', "!!int 0x10", "!!float 1:30", "!!null x", "!!timestamp x",
+        "!!float 0x10", "!!float 1_0.5", "!!float nan", "!!int 010", "!!int 1.0", "!!bool 1",
         "!!binary a", "!!set {a}", "!!omap [a: 1]", "!!pairs [a: 1]", "!!map x", "!!seq {}",
         "!!str [a]", "!local 1", "!!python/object/apply:os.system [ls]",
     ],
@@ -144,6 +145,10 @@ def test_no_tag_brings_another_kind_of_value_in(text):
 
 def test_a_tag_that_says_what_a_value_is_anyway_is_read():
     assert parsed("!!map {a: !!seq [!!str 1]}") == {"a": ["1"]}
+    assert parsed("[!!float 5, !!float '1.0', !!float 1e-3, !!int -7, !!bool true, !!null ~]") == [
+        *(5.0, 1.0, 1e-3, -7, True, None)
+    ]
+    assert parsed("a: =") == {"a": "="}
 
 
 @pytest.mark.parametrize(

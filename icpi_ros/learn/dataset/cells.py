@@ -7,6 +7,7 @@ texts, which are numbered in the order in which they come.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,9 @@ from icpi_ros.core.types import Array, Indices
 
 MAX_WHOLE = 2**53
 """Largest integer up to which float64 holds all of them."""
+MAX_DIGITS = 400
+"""Longest text of a whole number; float64 ends at 309 digits."""
+_WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
 _NOT_FINITE = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
 
@@ -150,11 +154,19 @@ def _exact_decimal(value: Decimal) -> float:
     return float(value)
 
 
+def _is_changed(text: str, value: float) -> bool:
+    """Tell whether a whole number in digits is another one than ``value``."""
+    return len(text) > MAX_DIGITS or int(text) != value
+
+
 def _read_number(text: str) -> float:
     bare = text.strip()
     if (value := _NOT_FINITE.get(bare.lower())) is not None:
         return value
     try:
-        return decimal_number(bare)
+        value = decimal_number(bare)
     except ValueError as exc:
         raise ValueError(f"does not hold numbers: {exc}") from None
+    if np.isinf(value) or (_WHOLE.fullmatch(bare) and _is_changed(bare, value)):
+        raise ValueError(f"holds {printable(bare)[:40]!r}, which float64 does not hold")
+    return value

@@ -14,8 +14,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.core.errors import InvalidValue
+from icpi_ros.perception.imaging.announced import announced_size
 from icpi_ros.perception.imaging.images import CHANNELS, Bytes, Frame
 
 _SAME = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC3": "bgr16", "16UC4": "bgra16"}
@@ -32,7 +34,7 @@ it; the encoding's own scale would leave 16 of 256 grey levels."""
 _DEPTHS = re.compile(r"(16UC1|32FC1|16SC1|64FC1)$")
 SUPPORTED = (*CHANNELS, "rgba8", "bgra8", *_DEEP, *_SAME, *_PACKED, *_PLANES)
 """Encodings of raw images that can be used."""
-_AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 """A camera is calibrated with its pixels as they lie, whatever EXIF says."""
 MAX_PIXELS = 2**26
 """Bound on a compressed image, whose size is only known from its own header [px]."""
@@ -146,13 +148,18 @@ def _deep(raw: _Raw) -> Frame:
     """Return the upper eight bits of the values that are used."""
     channels = {"mono": 1, "baye": 1, "rgba": 4, "bgra": 4}.get(raw.encoding[:4], 3)
     rows = np.ascontiguousarray(raw.rows(2 * channels)).view(">u2" if raw.big_endian else "<u2")
-    shift = 4 if int(rows.max()) < _LOW_BITS else 8
-    levels = (rows >> shift).astype(np.uint8)
+    levels = _upper_bits(rows)
     name = raw.encoding.removesuffix("16") + "8"
     if channels == 1:
         return Frame(levels, name)
     colours = levels.reshape(raw.height, raw.width, channels)[..., :3]
     return Frame(np.ascontiguousarray(colours), name.replace("a8", "8"))
+
+
+def _upper_bits(values: NDArray[Any]) -> Bytes:
+    """Return 16-bit values as 8-bit ones: the upper ones of those that are used."""
+    shift = 4 if int(values.max()) < _LOW_BITS else 8
+    return np.asarray(values >> shift).astype(np.uint8)
 
 
 def _packed(raw: _Raw) -> Frame:
@@ -175,51 +182,30 @@ def _rgb(pixels: Bytes, code: int) -> Frame:
 
 
 def decompress(data: bytes | bytearray | memoryview | Bytes, form: str) -> Frame:
-    """Return the image in the bytes of a ``CompressedImage`` (JPEG, PNG or what OpenCV reads).
+    """Return the image in the bytes of a ``CompressedImage`` (JPEG, PNG, WebP or TIFF).
 
     Args:
         data: the compressed file.
         form: field ``format`` of the message; only named in errors, and a depth image by it.
 
     Raises:
-        InvalidValue: a depth image, cut off, or no image at all.
+        InvalidValue: a depth image, cut off, too large, or no image at all.
     """
     shown = repr(form[:60])
     if "compressedDepth" in form:
         raise InvalidValue(f"compressed image of format {shown} is a depth image: give the colours")
     flat = np.frombuffer(data, dtype=np.uint8)
-    size = _announced(flat.tobytes()[:_HEAD_BYTES])
+    size = announced_size(flat.tobytes())  # OpenCV would allocate it before it sees that it is none
     if size is not None and size[0] * size[1] > MAX_PIXELS:
         raise InvalidValue(f"compressed image of {size[0]} x {size[1]} px: too large")
     try:
-        found = cv2.imdecode(flat, _AS_STORED) if flat.size else None
+        found = cv2.imdecode(flat, _AS_STORED) if size else None
     except cv2.error:
         found = None
-    if found is None:
-        raise InvalidValue(f"compressed image of {flat.size} B, format {shown}: cannot be read")
-    pixels = np.asarray(found, dtype=np.uint8)
-    return Frame(pixels, "mono8" if pixels.ndim == 2 else "bgr8")
-
-
-_HEAD_BYTES = 2**16
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def _announced(head: bytes) -> tuple[int, int] | None:
-    """Return the size that a PNG or JPEG announces [px]; None where it is not found.
-
-    OpenCV would allocate it before it sees that there is no such image.
-    """
-    if head.startswith(_PNG) and len(head) >= 24:
-        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    if not head.startswith(b"\xff\xd8"):
-        return None
-    at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
-        kind, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(head[at + 7 : at + 9], "big"), int.from_bytes(
-                head[at + 5 : at + 7], "big"
-            )
-        at += 2 + length
-    return None
+    if found is None or found.dtype not in (np.uint8, np.uint16):
+        raise InvalidValue(
+            f"compressed image of {flat.size} B, format {shown}: cannot be read; it must be a "
+            "JPEG, PNG, WebP or TIFF of 8 or 16 bits"
+        )
+    pixels = np.asarray(found) if found.dtype == np.uint8 else _upper_bits(found)
+    return Frame(pixels.astype(np.uint8, copy=False), "mono8" if pixels.ndim == 2 else "bgr8")

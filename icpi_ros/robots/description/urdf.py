@@ -25,6 +25,7 @@ from icpi_ros.robots.description.fields import ANGLE, LENGTH, DescriptionBlock, 
 from icpi_ros.robots.kinematics import placed
 
 URDF_FILE = FileKind(DescriptionError, max_bytes=4_000_000, invalid="{path}: not valid XML")
+_ONCE = ("parent", "child", "origin", "axis", "limit", "mimic")
 _TURNING = ("revolute", "continuous")
 _LIMIT = Quantity("rad", 1e20)
 _SPEED = Quantity("rad/s", 1e20, positive=True)
@@ -74,6 +75,7 @@ def read_urdf(path: Path, base: str, tip: str) -> UrdfChain:
     names, origins, axes, limits = list[str](), list[Array](), list[Array](), list[list[float]]()
     carried = np.eye(4)
     for joint in path_up:
+        _require_single(joint, path)
         carried = carried @ _origin(joint, path)
         if joint.get("type") == "fixed":
             continue
@@ -159,6 +161,14 @@ def _root(content: bytes) -> _Element:
 def _local(root: _Element, tag: str) -> list[_Element]:
     """Return the root's own joints: transmissions and simulators name joints, too."""
     return [element for element in root.findall(tag) if element.get("type")]
+
+
+def _require_single(joint: _Element, path: Path) -> None:
+    """Refuse a joint of which two elements say something: which of two limits is meant?"""
+    for tag in _ONCE:
+        if len(joint.findall(tag)) > 1:
+            text = f"{path}: joint {joint.get('name')!r} has <{tag}> more than once"
+            raise DescriptionError(Refusal(text, Kind.DUPLICATE, tag, field=tag))
 
 
 def _name(joint: _Element, path: Path) -> str:

@@ -57,12 +57,13 @@ def runtime_dir() -> Path:
         StoreError: it cannot be made, or another user has put something in its place.
     """
     base = os.environ.get("XDG_RUNTIME_DIR", "")
-    folder = Path(base) / "icpi" if Path(base).is_absolute() else _shared_tmp()
+    folder: Path | None = None
     try:
+        folder = Path(base) / "icpi" if Path(base).is_absolute() else _shared_tmp()
         return own_folder(folder)
     except OSError as exc:
         raise StoreError(
-            f"cannot make {folder} for lock files ({exc.strerror}): "
+            f"cannot make {folder or 'a folder'} for lock files ({exc.strerror}): "
             "set XDG_RUNTIME_DIR to a folder that you alone can write"
         ) from exc
 

@@ -1,4 +1,4 @@
-"""A store that cannot be written where it is, in a temporary folder: the way to read it.
+"""A store that cannot or must not be written where it is, in a temporary folder, to read it.
 
 SQLite has to write beside a file with a write-ahead log in order to read it.  Its flag
 ``immutable`` would spare that, and would miss what is in the log, and what another machine writes

@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError, StoreUnusable
-from icpi_ros.core.files import make_private_folder, open_file, open_private, require_place
+from icpi_ros.core.files import (
+    Planted,
+    make_private_folder,
+    open_file,
+    open_private,
+    require_place,
+)
 from icpi_ros.runs.store.copy import StoreCopy
 from icpi_ros.runs.store.rows import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 
@@ -56,6 +62,11 @@ class Database:
             if _code(exc.__cause__) in PASSING:
                 raise
             raise StoreUnusable(str(exc)) from exc.__cause__
+        except OSError as exc:  # a folder above it may not be entered
+            raise StoreUnusable(
+                f"cannot open the trial store in {path}: {exc.strerror or exc}; choose another "
+                "with --store or ICPI_STORE"
+            ) from exc
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
@@ -98,8 +109,9 @@ class Database:
         """Open the file, or a copy of one that is only to be read and cannot be written."""
         try:
             self._open(self.path)
-        except StoreError:
-            if not reading or not why_not_writable(self.path) or not self._is_readable:
+        except StoreError as exc:
+            kept_out = isinstance(exc.__cause__, Planted) or why_not_writable(self.path)
+            if not (reading and kept_out and self._is_readable):
                 raise
             self._open_copy()
 
@@ -108,8 +120,8 @@ class Database:
             copy = StoreCopy(self.path)
         except OSError as exc:
             raise StoreError(
-                f"cannot read {self.path}, which cannot be written, from a copy in the temporary "
-                f"folder: {exc.strerror or exc}; TMPDIR names another folder"
+                f"cannot read {self.path}, which is not to be written, from a copy in the "
+                f"temporary folder: {exc.strerror or exc}; TMPDIR names another folder"
             ) from exc
         try:
             self._open(copy.path)
@@ -303,6 +315,13 @@ class Database:
         if code in _REFUSED and (why := why_not_writable(self.path)):
             if self._is_readable:
                 return StoreError(f"{where}: {why}{_ELSEWHERE}")
+            if self.path.is_file():
+                owner = self.path.stat()
+                return StoreError(
+                    f"{where}: it may not be opened by this user (it belongs to user "
+                    f"{owner.st_uid}, with permissions {owner.st_mode & 0o7777:o}): chmod or chown "
+                    "it, or choose another with --store or ICPI_STORE"
+                )
             if not self.path.exists():
                 return StoreError(f"{where}: {why}; choose another with --store or ICPI_STORE")
         return StoreError(f"{where}: {reasons.get(code, str(exc))}")
