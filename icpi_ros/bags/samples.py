@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -33,6 +34,8 @@ FIXED = "tf_static"
 """Name of the topic of frames that never move."""
 MAX_FIXED = 1000
 """Messages about such frames that are read."""
+MAX_MOVING = 5_000
+"""Messages about moving frames that are kept until the next sample: those of 0.2 s count."""
 LOG_CLOCK = 5 * SECOND
 """Largest time from the end of a trial window to its message in a bag whose times of recording are
 those of the windows' clock [ns]."""
@@ -147,14 +150,15 @@ class _TopicSamples:
         self._bag, self._kind, self._wanted = bag, kind, wanted
         self._topic = bag.topics[kind.topic]
         self._by_log = by_log
-        self._frames: list[tuple[Any, bool]] = []
+        self._fixed: list[tuple[Any, bool]] = []
+        self._moving: deque[tuple[Any, bool]] = deque(maxlen=MAX_MOVING)  # since the last sample
 
     def __iter__(self) -> Iterator[Sample]:
         about = self._about_frames()
         for message in self._bag.raw((self._topic, *about)):
             if message.channel.topic != self._topic:
                 if (msg := self._bag.decode(message)) is not None:
-                    self._frames.append((msg, False))
+                    self._moving.append((msg, False))
                 continue
             ns = stamp_of(message)
             if ns is None or not (self._holds(ns) or (self._by_log and self._holds(message.ns))):
@@ -162,8 +166,9 @@ class _TopicSamples:
             sample = self._read(message, ns)
             if isinstance(sample, PoseSample):
                 received = message.ns if self._by_log else None
-                sample = replace(sample, received=received, frames=tuple(self._frames))
-                self._frames.clear()
+                sample = replace(sample, received=received, frames=(*self._fixed, *self._moving))
+                self._fixed.clear()
+                self._moving.clear()
             if sample is not None:
                 yield sample
 
@@ -180,7 +185,7 @@ class _TopicSamples:
         fixed = [topic for topic in found if topic.endswith(FIXED)]
         for message in islice(self._bag.raw(fixed), MAX_FIXED):
             if (msg := self._bag.decode(message)) is not None:
-                self._frames.append((msg, True))
+                self._fixed.append((msg, True))
         return [topic for topic in found if topic not in fixed]
 
     def _read(self, message: RawMessage, ns: int) -> Sample | None:
