@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from shlex import quote
 
 from icpi_ros.cli.arguments import checked_output, checked_picture
 from icpi_ros.cli.calibrate_inputs import board_views, known_points, one_image
 from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
 from icpi_ros.perception.calibration.board import Board, BoardKind, Gray, save_board
 from icpi_ros.perception.calibration.camera_pose import CameraPoseResult, locate
 from icpi_ros.perception.calibration.file import (
@@ -94,13 +96,14 @@ def click_points(args: argparse.Namespace) -> int:
     image, source = one_image(args)
     if args.camera:
         require_size(load(args.camera).intrinsics, image.shape[1], image.shape[0], source)
-    camera = args.camera or "camera.yaml"
+    camera = quote(str(args.camera or "camera.yaml"))
     command = f"icpi calibrate table --camera {camera} --points points.csv --out {camera}"
     save_page(args.out, points_page(image, source, command))
     if args.json:
         args.json.write({"page": str(args.out), "image": source, "command": command})
-    print(f"written: {args.out}; open it in a browser, click the marks, save points.csv; then:")
-    print(command)
+    then = "open it in a browser, click the marks, save points.csv; then:"
+    print(printable(f"written: {args.out}; {then}"))
+    print(printable(command))
     return 0
 
 

@@ -17,6 +17,7 @@ from icpi_ros.core.files import replacing
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.view import need_viser
+from icpi_ros.view.rules import check_frames
 
 if TYPE_CHECKING:
     from icpi_ros.cli.json_output import JsonOutput
@@ -52,6 +53,7 @@ def address_of(args: argparse.Namespace) -> PageAddress:
     from icpi_ros.view.page import PageAddress  # viser is a quarter of a second
 
     operate = getattr(args, "operate", False)
+    check_frames(args.frame_ancestor, operate)  # before a graph is waited for
     return PageAddress(args.host, args.port, operate, tuple(args.frame_ancestor))
 
 

@@ -4,7 +4,7 @@ const marks = [];
 let chosen = -1, scale = 1;
 
 const round = (value) => Math.round(value * 100) / 100;
-const complete = (mark) => ["x", "y", "z"].every((axis) => Number.isFinite(mark[axis]));
+const complete = (mark) => ["u", "v", "x", "y", "z"].every((axis) => Number.isFinite(mark[axis]));
 
 function draw() {
   canvas.width = image.naturalWidth * scale;

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from icpi_ros.core.resources import share_path
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.description.urdf import read_urdf
-from icpi_ros.ros.base import qos
+from icpi_ros.ros.base import frames, qos
 from icpi_ros.ros.clients.improve_client import ImproveRequest
 
 from .conftest import HANG, NAMESPACE, RunningGraph
@@ -81,6 +82,20 @@ def test_frames_and_the_arm_are_told_as_tf_and_rviz_take_them(viewed, client, tm
         assert np.linalg.norm(turn) == pytest.approx(1.0)
     (tmp_path / "arm.urdf").write_text(told["urdf"])
     assert read_urdf(tmp_path / "arm.urdf", "base", "tool").joints == arm.joints
+
+
+def test_frames_are_told_once_for_each_time(monkeypatch):
+    """As listeners of tf2 expect: an arm whose states have stopped is not told again and again."""
+    published = []
+    node = SimpleNamespace(
+        create_publisher=lambda *_: SimpleNamespace(publish=lambda msg: published.append(msg))
+    )
+    monkeypatch.setattr(frames, "tf_message", lambda: SimpleNamespace)
+    publisher = frames.FramePublisher(node)
+    for ns in (0, 5, 5, 5, 7, 0):
+        publisher.move(ns, {"tool": np.eye(4)})
+    stamps = [msg.transforms[0].header.stamp.nanosec for msg in published]
+    assert stamps == [0, 5, 7, 0]  # the last of a simulation that began anew
 
 
 def rviz_topics(config):

@@ -110,11 +110,11 @@ def test_a_csv_of_points_and_one_that_was_measured_wrongly(folder, tmp_path, cap
 def test_a_page_to_click_the_marks_holds_the_image_and_nothing_else(folder, tmp_path, capsys):
     page, name = tmp_path / "p.html", "a<b>&amp;.png"
     shutil.copy(folder / "markers.png", tmp_path / name)
-    where = ["--images", tmp_path / name, "--camera", folder / "true.yaml"]
-    code = icpi("points", *where, "--out", page)
+    camera = shutil.copy(folder / "true.yaml", tmp_path / "my camera.yaml")
+    code = icpi("points", "--images", tmp_path / name, "--camera", camera, "--out", page)
     said, text = capsys.readouterr(), page.read_text()
     assert code == 0, said.err
-    assert f"--camera {folder / 'true.yaml'} --points points.csv" in said.out
+    assert f"--camera '{camera}' --points points.csv" in said.out
     data = base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", text)[1])
     shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(shown, cv2.imread(str(folder / "markers.png"), 0))

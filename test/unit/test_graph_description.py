@@ -210,6 +210,14 @@ def test_the_prefix_of_joints_reaches_every_node_that_reads_or_writes_them(name)
     assert takes == {"executor", "viewer", "mujoco_arm"} & set(nodes)
 
 
+@pytest.mark.parametrize(("name", "by"), [("sim", "mujoco_arm"), ("real", "viewer")])
+def test_one_node_tells_where_the_tool_is(name, by):
+    given = {"viewer": "true", "publish_frames": "true"}
+    nodes = {spec.name: spec.parameters for spec in graph(name, given)}
+    told = [node for node in ("mujoco_arm", "viewer") if nodes.get(node, {}).get("publish_frames")]
+    assert told == [by]
+
+
 OFF = "ros__parameters: {approval: false}"
 FORMS = (
     "/**: {ROS}",

@@ -10,6 +10,7 @@ from icpi_here import icpi
 from run_bag import messages, simulate
 from test_pose_places import TABLE, transform
 
+from icpi_ros.bags import samples
 from icpi_ros.bags.parameters import recorded_setup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import read_trials
@@ -202,3 +203,14 @@ def test_parameters_of_a_stranger_are_noted(tmp_path, run, value):
     bag = Bag(write(tmp_path / "bag", [*told, *messages(run)]))
     assert recorded_setup(bag).poses == PoseSettings()
     assert "not a snapshot of parameters" in bag.skipped[0]
+
+
+def test_of_frames_told_between_two_samples_the_newest_are_kept(tmp_path, monkeypatch):
+    """Hours of /tf between two windows are not."""
+    monkeypatch.setattr(samples, "MAX_MOVING", 3)
+    fixed, moving = (frames(topic, ("base", "world", TABLE)) for topic in ("/tf_static", "/tf"))
+    told = [(*moving[:2], START + n, moving[3]) for n in range(9)]
+    seen = [("/object_pose", "PoseStamped", START + 9, in_world(START + 9, np.zeros(3)))]
+    bag = Bag(write(tmp_path / "bag", [fixed, *told, *seen]))
+    (sample,) = samples.stream_samples(bag, "tracked_pose")
+    assert [kind for _, kind in sample.frames] == [True, False, False, False]

@@ -150,6 +150,7 @@ def test_a_bag_shows_the_arm_as_it_was_recorded_and_its_command_as_a_ghost(tmp_p
         ([*RUN, "--operate"], "--operate lets the page of --view decide"),
         ([*RUN, "--view", "--operate"], "in a run through a graph"),
         ([*RUN, "--view", "--frame-ancestor", "*"], "is not the origin of a page"),
+        (["view", "RUN", "--frame-ancestor", "*"], "is not the origin of a page"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path, capsys, words, text):

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -25,7 +26,7 @@ from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.view.stored import listing
 from icpi_ros.view.stored.page import StoredRunsPage
-from icpi_ros.view.stored.server import MAX_CONNECTIONS, PageResponse
+from icpi_ros.view.stored.server import MAX_CONNECTIONS, PageResponse, PageServer
 
 LIMIT = 60.0
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">\u202e\x1b[31m"
@@ -121,6 +122,43 @@ def test_every_kind_of_run_has_its_row(page, stored, monkeypatch):
     assert (found[ids["none"]]["state"], found[ids["none"]]["costs"]) == ("failed", [])
     assert found[ids["open"]]["state"] == "open"
     assert found[ids["damaged"]]["damage"] == "configuration"
+
+
+DEEP = "[" * 100_000
+ODD = {
+    "created": ("runs SET created = x'00ff'", "texts"),
+    "state": ("runs SET state = NULL", "texts"),
+    "number": ("trials SET number = x'00'", "trials"),
+    "finished": ("trials SET finished = x'00'", ""),
+    "configuration": (f"runs SET config = '{DEEP}'", "configuration"),
+    "execution": (f"runs SET execution = '{DEEP}'", "way of execution"),
+    "options": (
+        f"""runs SET config = replace(config, '"options": {{}}', '"options":
+        {{"a": {DEEP[:500]}{"]" * 500}}}')""",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_another_hand_wrote_into_one_run_hides_no_other(tmp_path, what):
+    change, damage = ODD[what]
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        odd, good = run_of(store, costs=(0.1,)), run_of(store, costs=(0.1, 0.2))
+    with contextlib.closing(sqlite3.connect(store.path)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(
+            "UPDATE sqlite_schema SET sql = replace(replace(sql, ') STRICT', ')'), 'NOT NULL', '')"
+        )
+        db.commit()
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+        db.execute(f"UPDATE {change} WHERE run_id = ?", (odd,))
+    with contextlib.closing(listing.RunListing(store.path)) as runs:
+        found = json.loads(json.dumps(runs.news(0), allow_nan=False))
+    rows = {row["id"]: row for row in found["runs"]}
+    assert (found["trouble"], set(rows)) == ("", {odd, good})
+    assert [row["damage"] for row in (rows[odd], rows[good])] == [damage, ""]
+    assert rows[good]["costs"] == [[0, 0.1], [1, 0.2]]
 
 
 def test_a_run_under_way_and_one_that_was_killed_differ(tmp_path):
@@ -233,6 +271,30 @@ def test_more_connections_than_allowed_are_not_kept(page):
         with contextlib.suppress(ConnectionError, http.client.HTTPException):
             found = found or rows(page.link)
     assert found, "the page lets no one in any more"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_page_is_closed_without_a_word(tmp_path, capsys, caplog, begun):
+    """Just opened, and while something is asked."""
+    asked, ends = threading.Event(), threading.Event()
+
+    def respond(*_):
+        asked.set()
+        ends.wait(LIMIT)
+        return PageResponse("")
+
+    server = PageServer("127.0.0.1", 0, respond)
+    server.start()
+    with contextlib.ExitStack() as open_sockets:
+        if begun:
+            at = urlsplit(server.door.link)
+            client = open_sockets.enter_context(socket.create_connection((at.hostname, at.port)))
+            client.sendall(f"GET {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode())
+            assert asked.wait(LIMIT)
+        server.close()
+        ends.set()
+        assert not server._thread.is_alive()
+    assert (*capsys.readouterr(), caplog.text) == ("", "", "")
 
 
 def test_the_page_loads_its_own_files_alone(page):

@@ -5,7 +5,7 @@ const fs = require("fs"), vm = require("vm");
 const source = fs.readFileSync(process.argv[2], "utf8").match(/<script[^>]*>([\s\S]*)<\/script>/)[1];
 
 function page() {
-  const made = { now: 0, timers: [], sent: [], parts: {}, socket: null, status: 200, reloads: 0 };
+  const made = { now: 0, ahead: 0, timers: [], sent: [], parts: {}, socket: null, status: 200, reloads: 0 };
   const part = (id) => (made.parts[id] ||= {
     textContent: "", hidden: true, on: {}, flags: {},
     classList: { toggle: (name, on) => { part(id).flags[name] = on; } },
@@ -27,7 +27,7 @@ function page() {
     document: { getElementById: part, querySelector: () => frame },
     location: { pathname: "/token/", host: "here", href: "here" },
     fetch: () => ({ then: (done) => done({ status: made.status }) }),
-    WebSocket: Line, Date: { now: () => made.now }, JSON,
+    WebSocket: Line, Date: { now: () => made.now + made.ahead }, JSON,
     setTimeout: (done, wait) => later(done, wait, false),
     setInterval: (done, wait) => later(done, wait, true),
     clearTimeout: (timer) => { made.timers = made.timers.filter((t) => t !== timer); },
@@ -104,6 +104,11 @@ check("a dead line is replaced, that of the scene, too", shown.socket !== first 
 check("until then nothing is connected", shown.parts.line.textContent.startsWith("NOT CONNECTED"));
 shown.socket.onopen();
 check("a new line takes the mark away", shown.parts.bar.flags.lost === false);
+shown = page();
+first = shown.socket;
+shown.ahead = -3600_000;
+shown.pass(1000);
+check("a clock that is set back hides no dead line", shown.socket !== first);
 shown = page();
 shown.status = 403;
 shown.socket.readyState = 3;

@@ -165,7 +165,7 @@ def calibrate(parser: argparse.ArgumentParser) -> None:
         "points", help="save an image as a page on which the table's marks are clicked"
     )
     _add_source(points, required=True)
-    _add_live(points, 1, 1, "images of --topic; the last is taken;")
+    _add_live(points, 1, 1, "images of --topic, of which the last is shown,")
     points.add_argument("--out", type=Path, required=True, metavar="FILE", help="page, .html")
     points.add_argument(
         "--camera", type=Path, metavar="FILE", help="intrinsics: YAML of `camera`; checks the size"
@@ -216,7 +216,9 @@ def _add_dictionary(parser: argparse.ArgumentParser) -> None:
 def _add_source(parser: argparse.ArgumentParser, required: bool) -> None:
     source = parser.add_mutually_exclusive_group(required=required)
     source.add_argument("--images", metavar="FOLDER|GLOB", help="image files")
-    source.add_argument("--topic", type=ros_name, metavar="NAME", help="live sensor_msgs/Image")
+    source.add_argument(
+        "--topic", type=ros_name, metavar="NAME", help="live sensor_msgs/Image or CompressedImage"
+    )
     source.add_argument("--bag", type=Path, metavar="BAG", help="ROS 2 bag with such a topic")
     parser.add_argument(
         "--bag-topic", default="", metavar="NAME", help="image topic of the bag, if it has several"

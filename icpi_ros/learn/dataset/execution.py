@@ -111,10 +111,10 @@ def execution_from_json(text: str) -> Execution:
     Raises:
         ValueError: the text is damaged, or has fields or a backend that are unknown here.
     """
-    values: dict[str, Any] = json.loads(text)
     try:
+        values: dict[str, Any] = json.loads(text)
         return Execution(**values | {"backend": Backend(values.get("backend", UNKNOWN))})
-    except (TypeError, AttributeError) as exc:
+    except (TypeError, AttributeError, RecursionError) as exc:
         raise ValueError(f"{type(exc).__name__}: {exc}") from exc
 
 

@@ -39,6 +39,7 @@ class FramePublisher:
         """Find the type of the messages; topics are opened when they are needed."""
         self._node, self._kind = node, tf_message()
         self._moving: Any = None
+        self._told = -1  # ns
         self._fixed: Any = None
 
     @property
@@ -55,9 +56,13 @@ class FramePublisher:
         self._fixed.publish(self._kind(transforms=[_stamped(ns, child, frame)]))
 
     def move(self, ns: int, frames: dict[str, Array]) -> None:
-        """Publish frames ``(4, 4)`` [m] by name, as they are at ``ns``."""
-        if self._kind is None:
+        """Publish frames ``(4, 4)`` [m] by name, as they are at ``ns``; once for each time.
+
+        Listeners of tf2 warn of every transform whose time they have had.
+        """
+        if self._kind is None or ns == self._told:
             return
+        self._told = ns
         if self._moving is None:
             self._moving = self._node.create_publisher(self._kind, TF, qos.EVENT)
         found = [_stamped(ns, child, frame) for child, frame in frames.items()]

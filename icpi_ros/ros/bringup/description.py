@@ -166,6 +166,8 @@ def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any
         nodes["replay"]["bag"] = _bag(values)
     else:
         nodes["policy_improver"]["backend"] = BACKENDS[name]
+    if name == "sim" and beside:
+        nodes["viewer"]["publish_frames"] = False  # the simulated arm tells where its tool is
     if values["record"]:
         nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
     return nodes

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from icpi_ros.core.types import TrialStatus
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, execution_from_json
@@ -17,6 +18,8 @@ _TRIALS = """
     SELECT run_id, number, status, started, finished, fallback_reason != '' AS replaced, cost
     FROM trials ORDER BY run_id, number, attempt
 """
+_TEXTS = ("run_id", "created", "task", "improver", "config", "state", "note", "execution", "mixed")
+"""Columns of a run that are texts."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,18 @@ def read_overviews(db: sqlite3.Connection) -> list[RunOverview]:
         run_id: list(rows)
         for run_id, rows in groupby(db.execute(_TRIALS), key=itemgetter("run_id"))
     }
-    return [_overview(row, trials.get(row["run_id"], [])) for row in db.execute(_RUNS)]
+    return [_overview(dict(row), trials.get(row["run_id"], [])) for row in db.execute(_RUNS)]
 
 
-def _overview(row: sqlite3.Row, trials: list[sqlite3.Row]) -> RunOverview:
+def _overview(row: dict[str, Any], trials: list[sqlite3.Row]) -> RunOverview:
     damage = []
+    # SQLite holds a column to its type only where the tables say so, and they came with the file.
+    if not all(isinstance(row[name], str) for name in _TEXTS):
+        damage.append("texts")
+        row |= {name: row[name] if isinstance(row[name], str) else "" for name in _TEXTS}
+    numbered = [trial for trial in trials if isinstance(trial["number"], int)]
+    if len(numbered) < len(trials):
+        damage.append("trials")
     try:
         config = config_from_json(row["config"])
     except ValueError:
@@ -80,8 +90,9 @@ def _overview(row: sqlite3.Row, trials: list[sqlite3.Row]) -> RunOverview:
         row["mixed"],
         bool(row["may_mix"]),
     )
-    last = {trial["number"]: _cost(trial) for trial in trials}
-    return RunOverview(record, tuple(last.values()), max(_times(row, trials)), " and ".join(damage))
+    last = {trial["number"]: _cost(trial) for trial in numbered}
+    latest = max(time for time in _times(row, trials) if isinstance(time, str))
+    return RunOverview(record, tuple(last.values()), latest, " and ".join(damage))
 
 
 def _cost(row: sqlite3.Row) -> TrialCost:
@@ -91,7 +102,7 @@ def _cost(row: sqlite3.Row) -> TrialCost:
     )
 
 
-def _times(row: sqlite3.Row, trials: list[sqlite3.Row]) -> Iterator[str]:
+def _times(row: dict[str, Any], trials: list[sqlite3.Row]) -> Iterator[object]:
     yield row["created"]
     for trial in trials:
         yield trial["finished"] or trial["started"]

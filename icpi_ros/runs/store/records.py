@@ -187,5 +187,5 @@ def config_from_json(text: str) -> RunConfig:
     try:
         values = json.loads(text)
         return RunConfig(**values | {"goal": tuple(float(g) for g in values["goal"])})
-    except (TypeError, LookupError) as exc:
+    except (TypeError, LookupError, RecursionError) as exc:
         raise ValueError(f"{type(exc).__name__}: {exc}") from exc

@@ -114,4 +114,7 @@ def _number(value: object) -> float | None:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    return json.dumps(jsonable(value), ensure_ascii=False, sort_keys=True)
+    try:
+        return json.dumps(jsonable(value), ensure_ascii=False, sort_keys=True)
+    except RecursionError:
+        return "too deep to be shown"

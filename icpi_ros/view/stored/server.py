@@ -74,7 +74,7 @@ class PageServer:
         self.door = Door(host, self._socket.getsockname()[1])
         self._respond, self._open = respond, 0
         self._pool = ThreadPoolExecutor(workers, "page")
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._ended = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="page server", daemon=True)
         self._closed = False
 
@@ -88,24 +88,19 @@ class PageServer:
             return
         self._closed = True
         if self._thread.ident is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._ended.set)
             self._thread.join(MAX_TIME)
         self._socket.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        serving = asyncio.start_server(self._connected, sock=self._socket, limit=MAX_REQUEST)
-        server = self._loop.run_until_complete(serving)
-        try:
-            self._loop.run_forever()
-        finally:
-            server.close()
-            under_way = asyncio.all_tasks(self._loop)
-            for task in under_way:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*under_way, return_exceptions=True))
-            self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # ends all exchanges, too
+            runner.run(self._until_closed())
+
+    async def _until_closed(self) -> None:
+        server = await asyncio.start_server(self._connected, sock=self._socket, limit=MAX_REQUEST)
+        await self._ended.wait()
+        server.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._open >= MAX_CONNECTIONS:
@@ -115,7 +110,7 @@ class PageServer:
         try:
             await self._exchange(reader, writer)
             writer.close()
-        except (OSError, EOFError):  # the other side is gone, or too slow
+        except (OSError, EOFError, asyncio.CancelledError):  # gone, too slow; the page is closed
             writer.transport.abort()
         finally:
             self._open -= 1
