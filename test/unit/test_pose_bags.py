@@ -207,7 +207,7 @@ def test_parameters_of_a_stranger_are_noted(tmp_path, run, value):
 
 def test_of_frames_told_between_two_samples_the_newest_are_kept(tmp_path, monkeypatch):
     """Hours of /tf between two windows are not."""
-    monkeypatch.setattr(samples, "MAX_MOVING", 3)
+    monkeypatch.setattr("icpi_ros.perception.poses.frames.MAX_TOLD", 3)
     fixed, moving = (frames(topic, ("base", "world", TABLE)) for topic in ("/tf_static", "/tf"))
     told = [(*moving[:2], START + n, moving[3]) for n in range(9)]
     seen = [("/object_pose", "PoseStamped", START + 9, in_world(START + 9, np.zeros(3)))]
