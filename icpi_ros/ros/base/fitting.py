@@ -15,8 +15,9 @@ from typing import Any
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from sensor_msgs.msg import CompressedImage, Image
 
 from icpi_ros.ros.base.topics import COMPRESSED
@@ -32,6 +33,12 @@ class Heard:
     name: str
     kind: Any
     take: Callable[[Any], object]
+
+
+def _misses_some(profile: QoSProfile) -> bool:
+    """Tell whether a stream's publishers may offer less; states that are kept are our own nodes'."""
+    reliable = profile.reliability is ReliabilityPolicy.RELIABLE
+    return reliable and profile.durability is DurabilityPolicy.VOLATILE
 
 
 def image_topics(node: Node, topic: str) -> list[tuple[str, Any]]:
@@ -72,9 +79,10 @@ class FittingSubscription:
         self._weak.reliability = ReliabilityPolicy.BEST_EFFORT
         self._subscription = self._open(0, profile)
         self._fitted = 0, profile
-        self._timer = node.create_timer(
-            PERIOD, self._fit, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer: Timer | None = None
+        if len(self._topics) > 1 or _misses_some(profile):
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = node.create_timer(PERIOD, self._fit, clock=steady)
 
     @property
     def topic_name(self) -> str:
@@ -87,7 +95,8 @@ class FittingSubscription:
 
     def close(self) -> None:
         """Hear nothing any more."""
-        self._node.destroy_timer(self._timer)
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
         self._node.destroy_subscription(self._subscription)
 
     def _open(self, number: int, profile: QoSProfile) -> Subscription:
