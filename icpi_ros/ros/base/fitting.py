@@ -36,7 +36,7 @@ class Heard:
 
 
 def _misses_some(profile: QoSProfile) -> bool:
-    """Tell whether a stream's publishers may offer less; states that are kept are our own nodes'."""
+    """Tell whether a stream's publishers may offer less; kept states are our own nodes'."""
     reliable = profile.reliability is ReliabilityPolicy.RELIABLE
     return reliable and profile.durability is DurabilityPolicy.VOLATILE
 
