@@ -67,12 +67,14 @@ class ImageSample:
         info: the last CameraInfo before it (fields of the message); None = none so far, or it was
             given to the source by itself.
         refused: reason why the pixels cannot be used; empty if they can.
+        topic: of the images; empty = not known.
     """
 
     ns: int
     frame: Frame | None
     info: Any | None = None
     refused: str = ""
+    topic: str = ""
 
 
 Sample = PoseSample | ImageSample
