@@ -201,9 +201,33 @@ def test_what_is_ones_own_is_used_wherever_it_is(shared, victim, sort):
     elif sort == "a link of mine":
         path.symlink_to(victim)
     require_place(path)
+    if sort == "a link of mine":
+        with pytest.raises(OSError, match="a link where all may write: name the file itself"):
+            open_private(path, "ab")
     save(path)
     assert path.read_text() == "{}"
     assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "parquet", "replacing"])
+def test_a_pipe_gets_the_content_and_stays_a_pipe(tmp_path, name):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    WRITERS[name](path)  # a device likewise: root would replace /dev/null
+    assert os.read(reader, 100)
+    os.close(reader)
+    assert path.is_fifo()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_open_file_under_proc_is_written_to(tmp_path):
+    with (
+        (tmp_path / "out").open("w+b") as file,
+        replacing(Path(f"/proc/self/fd/{file.fileno()}")) as temporary,
+    ):
+        temporary.write_text("1")
+    assert (tmp_path / "out").read_text() == "1"
 
 
 @is_root
