@@ -118,12 +118,12 @@ def replacing(path: Path, private: bool = False) -> Iterator[Path]:
             file under /dev or /proc stay what they are, and get the content.
         private: a new one is for this user alone.
     """
+    require_place(path)
     if _is_stream(path):
         with TemporaryDirectory(prefix="icpi-") as folder:
             yield Path(folder) / path.name
             _pass_on(Path(folder) / path.name, path)
         return
-    require_place(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     _create(temporary, path, PRIVATE if private else 0o666)
     try:

@@ -76,7 +76,11 @@ def file(path, victim):
     path.chmod(0o666)
 
 
-PLANTED = {"link": link, "dangling link": dangling, "file": file}
+def pipe(path, _victim):
+    os.mkfifo(path)
+
+
+PLANTED = {"link": link, "dangling link": dangling, "file": file, "pipe": pipe}
 
 
 def plant(kind, path, victim):
