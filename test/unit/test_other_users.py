@@ -132,7 +132,10 @@ def test_nothing_is_written_through_what_another_user_has_put_there(
 ):
     plant(planted, shared / "out", victim)
     before = (shared / "out").lstat()
-    with pytest.raises((IcpiError, OSError), match=f"belongs to user {OTHER}"):
+    why = (
+        "it is a pipe" if (writer, planted) == ("cassette", "pipe") else f"belongs to user {OTHER}"
+    )
+    with pytest.raises((IcpiError, OSError), match=why):
         WRITERS[writer](shared / "out")
     assert victim.read_text() == "{}"
     assert not victim.with_name("new").exists()
