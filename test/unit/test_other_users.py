@@ -153,6 +153,16 @@ def test_nothing_beside_a_store_is_another_users(shared, victim, ending, planted
     assert victim.read_text() == "{}"
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_who_may_read_a_store_sees_who_writes_it(tmp_path, mode):
+    path = tmp_path / "runs.sqlite"
+    open_store(path)
+    path.chmod(mode)
+    with TrialStore(path) as store:
+        store.create_run(CONFIG)
+        assert {mode_of(one) for one in tmp_path.iterdir()} == {mode}
+
+
 @is_root
 def test_a_store_of_another_user_is_read_where_all_may_write(shared):
     path = shared / "runs.sqlite"
