@@ -132,7 +132,7 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
         if msg is None:
             continue
         try:
-            yield ImageSample(ns, frame_of(msg), info)
+            yield ImageSample(ns, frame_of(msg), info, topic=images)
         except InvalidValue as exc:
             bag.note(f"{images}: an image is skipped: {exc}")
             yield ImageSample(ns, None, info, str(exc))

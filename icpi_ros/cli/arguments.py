@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
-from icpi_ros.core.files import check_folder_writable, open_private
+from icpi_ros.core.files import check_folder_writable, open_private, require_place
 from icpi_ros.core.units import Length, parse_length, parse_quantity
 from icpi_ros.ros.bringup.instance import check_name
 from icpi_ros.settings.table import find
@@ -388,9 +388,10 @@ def checked_output(path: Path) -> Path:
     if not path.absolute().parent.is_dir():
         raise UsageError(f"cannot write {path}: its folder does not exist")
     new = not path.exists()
-    if not new and not path.is_file():
-        return path  # a pipe or a device: to open one is to use it
     try:
+        if not new and not path.is_file():
+            require_place(path)
+            return path  # a pipe or a device: to open one is to use it
         open_private(path, "ab").close()  # permissions alone do not tell: root, /proc
     except OSError as exc:
         raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc

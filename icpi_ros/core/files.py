@@ -14,7 +14,9 @@ import functools
 import hashlib
 import os
 import secrets
+import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +114,16 @@ def replacing(path: Path, private: bool = False) -> Iterator[Path]:
     """Give a temporary file beside ``path`` that takes its place, durably, if all goes well.
 
     Args:
-        path: of the file; one that is there keeps its permissions.
+        path: of the file; one that is there keeps its permissions.  A device, a pipe and an open
+            file under /dev or /proc stay what they are, and get the content.
         private: a new one is for this user alone.
     """
     require_place(path)
+    if _is_stream(path):
+        with TemporaryDirectory(prefix="icpi-") as folder:
+            yield Path(folder) / path.name
+            _pass_on(Path(folder) / path.name, path)
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     _create(temporary, path, PRIVATE if private else 0o666)
     try:
@@ -125,6 +133,32 @@ def replacing(path: Path, private: bool = False) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell whether a path names what must not be replaced by a file, as root could: /dev/null."""
+    above = path.absolute().parent.resolve()
+    is_open = above == Path("/dev") or above.parts[:2] == ("/", "proc")
+    return path.exists() and (is_open or not path.is_file())
+
+
+def _pass_on(file: Path, stream: Path) -> None:
+    """Give a file's content to a stream; what is printed there, too, comes after it."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    if _is_stdout(stream):
+        fd = os.dup(1)
+    else:
+        fd = os.open(stream, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC)
+    with file.open("rb") as content, os.fdopen(fd, "wb") as out:
+        shutil.copyfileobj(content, out)
+
+
+def _is_stdout(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False  # it is closed
 
 
 def _create(temporary: Path, path: Path, mode: int) -> None:
@@ -345,7 +379,13 @@ def _open_private(name: str, flags: int) -> int:
     path = Path(name).absolute()
     above = path.parent.stat()
     links = os.O_NOFOLLOW if above.st_mode & stat.S_IWOTH else 0
-    fd = os.open(path, (flags & ~os.O_TRUNC) | links, PRIVATE)
+    try:
+        fd = os.open(path, (flags & ~os.O_TRUNC) | links, PRIVATE)
+    except OSError as exc:
+        if exc.errno == errno.ELOOP and links:
+            why = "it is a link where all may write: name the file itself"
+            raise OSError(errno.ELOOP, why, name) from None
+        raise
     try:
         there = os.fstat(fd)
         _require_trusted(path, there, above)

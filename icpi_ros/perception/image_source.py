@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,8 @@ from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks.base import Task
 
 NO_INFO = "no camera_info yet: images cannot be used"
+_RECTIFIED = re.compile(r"(^|[/_])rect(ified)?([/_]|$)")
+"""Names of topics with rectified images; of cameras without distortion the raw ones, too."""
 MIN_REST_WINDOW = 0.4
 """Time over which a speed is estimated [s]: at 60 Hz and 0.3 mm per image good to 0.5 mm/s."""
 MIN_IMAGES = 8
@@ -70,8 +73,12 @@ class ImageSource(Source):
         """See :class:`Source`."""
         return ImageSample(stamp_ns(msg), frame_of(msg))
 
-    def learn(self, info: Any) -> None:
+    def learn(self, info: Any, topic: str = "") -> None:
         """Take a ``CameraInfo``; one like the last, or beside a calibrated camera, changes nothing.
+
+        Args:
+            info: the message.
+            topic: of the images, as far as it is known.
 
         Raises:
             InvalidValue: it is not a calibration: no image can be used until another one comes.
@@ -87,6 +94,7 @@ class ImageSource(Source):
             return
         self._info, self.tracker = calibration, None
         try:
+            _require_raw(topic, info)
             self.tracker = ImageTracker.of(self._watch, self._camera_of(info))
         except InvalidValue as exc:
             self.unready = f"camera_info: {exc}"
@@ -105,7 +113,7 @@ class ImageSource(Source):
     def take(self, sample: ImageSample, now_ns: int | None = None) -> Measurement | None:
         """See :class:`Source`; without a tracker nothing is seen."""
         if sample.info is not None:
-            self.learn(sample.info)
+            self.learn(sample.info, sample.topic)
         self.refused = sample.refused
         if self.tracker is None or sample.frame is None:
             return None
@@ -131,6 +139,15 @@ class ImageSource(Source):
             why = f": {self.refused}" if self.refused else ""
             return SeenPath(None, None, f"the object was not seen in the window{why}")
         return SeenPath(path, quality)
+
+
+def _require_raw(topic: str, info: Any) -> None:
+    """Refuse rectified images: ``image_proc`` publishes them beside the raw ones' camera_info."""
+    if _RECTIFIED.search(topic) and any(info.d):
+        raise InvalidValue(
+            f"it tells the lens of the raw images, and those on {topic} are rectified: give the "
+            "raw ones, or a calibration file that was made with the rectified ones"
+        )
 
 
 def _region(info: Any) -> tuple[int, ...]:

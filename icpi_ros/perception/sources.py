@@ -67,12 +67,14 @@ class ImageSample:
         info: the last CameraInfo before it (fields of the message); None = none so far, or it was
             given to the source by itself.
         refused: reason why the pixels cannot be used; empty if they can.
+        topic: of the images; empty = not known.
     """
 
     ns: int
     frame: Frame | None
     info: Any | None = None
     refused: str = ""
+    topic: str = ""
 
 
 Sample = PoseSample | ImageSample
@@ -188,6 +190,7 @@ class PoseSource(Source):
         self._repeats, self._lost = RepeatWatch(), LossLog(MAX_SAMPLES)
         self._last: tuple[int, bytes] | None = None
         self._copies = 0
+        self._seconds: int | None = None
         self._unseen: str | None = None
 
     @property
@@ -248,10 +251,17 @@ class PoseSource(Source):
             self._lose(received or ns, Loss.ORDER)
         elif bits != self._last[1] or self._copies > MAX_COPIES:
             self._lose(received or ns, Loss.STILL)
-            here, there = (np.frombuffer(b, count=3) for b in (bits, self._last[1]))
-            if length(here - there) * self._placing.settings.scale > LEAP:
-                self._history.add_leap(ns)
+            self._note_second(ns, bits, self._last[1])
         return False
+
+    def _note_second(self, ns: int, bits: bytes, before: bytes) -> None:
+        """Take note where the first other pose of a stamp is that of another object."""
+        if self._seconds == ns:
+            return
+        self._seconds = ns
+        here, there = np.frombuffer(bits, count=3), np.frombuffer(before, count=3)
+        if length(here - there) * self._placing.settings.scale > LEAP:
+            self._history.add_leap(ns)
 
     def _measured(self, ns: int, bits: bytes, position: Array) -> Measurement | None:
         """Take a position in ``base``; None = it repeats the last one where none can."""

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import cv2
@@ -9,8 +11,10 @@ from icpi_ros.perception.calibration.camera_pose import locate
 from icpi_ros.perception.calibration.file import Calibration, load, save
 from icpi_ros.perception.calibration.known_points import KnownPoints
 from icpi_ros.perception.camera import Camera, Intrinsics
+from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.lens import lens_of
-from icpi_ros.sim.scene_camera import intrinsics_from
+from icpi_ros.sim.scene_camera import intrinsics_from, scene_camera
+from icpi_ros.tasks.slide import SLIDE
 
 MATRIX = np.array([[600.0, 0.0, 320.0], [0.0, 610.0, 235.0], [0.0, 0.0, 1.0]])
 RATIONAL = [0.4, -0.2, 1e-4, -2e-4, 0.05, 0.6, -0.25, 0.02]
@@ -150,3 +154,22 @@ def test_a_matrix_of_zeros_is_no_calibration_whatever_the_lens():
         intrinsics_from(info("equidistant", FISHEYE, k=np.zeros((3, 3))))
     with pytest.raises(InvalidValue, match=r"of equidistant: must have shapes \(3, 3\) and \(4,\)"):
         Intrinsics(64, 48, MATRIX, np.zeros(5), "equidistant")
+
+
+@pytest.mark.parametrize(
+    ("topic", "d", "used"),
+    [
+        ("/cam/image_rect", (0.1, 0.0, 0.0, 0.0, 0.0), False),
+        ("/cam/image_rect_color", (0.1, 0.0, 0.0, 0.0, 0.0), False),
+        ("/cam/rectified/image", (0.1, 0.0, 0.0, 0.0, 0.0), False),
+        ("/cam/image_rect_raw", (), True),  # a driver that rectifies tells no lens
+        ("/direct/image_raw", (0.1, 0.0, 0.0, 0.0, 0.0), True),
+    ],
+)
+def test_rectified_images_are_not_seen_through_the_lens_of_the_raw_ones(topic, d, used):
+    source = ImageSource(SLIDE, camera=partial(scene_camera, SLIDE))
+    message = info(header=SimpleNamespace(frame_id="camera"))
+    message.k, message.d = MATRIX.ravel(), np.array(d)
+    with nullcontext() if used else pytest.raises(InvalidValue, match="are rectified: give the"):
+        source.learn(message, topic)
+    assert (source.tracker is not None) == used

@@ -76,7 +76,11 @@ def file(path, victim):
     path.chmod(0o666)
 
 
-PLANTED = {"link": link, "dangling link": dangling, "file": file}
+def pipe(path, _victim):
+    os.mkfifo(path)
+
+
+PLANTED = {"link": link, "dangling link": dangling, "file": file, "pipe": pipe}
 
 
 def plant(kind, path, victim):
@@ -128,7 +132,10 @@ def test_nothing_is_written_through_what_another_user_has_put_there(
 ):
     plant(planted, shared / "out", victim)
     before = (shared / "out").lstat()
-    with pytest.raises((IcpiError, OSError), match=f"belongs to user {OTHER}"):
+    why = (
+        "it is a pipe" if (writer, planted) == ("cassette", "pipe") else f"belongs to user {OTHER}"
+    )
+    with pytest.raises((IcpiError, OSError), match=why):
         WRITERS[writer](shared / "out")
     assert victim.read_text() == "{}"
     assert not victim.with_name("new").exists()
@@ -144,6 +151,16 @@ def test_nothing_beside_a_store_is_another_users(shared, victim, ending, planted
     with pytest.raises(StoreError, match=f"{ending} belongs to user {OTHER}.*--store"):
         open_store(shared / "runs.sqlite")
     assert victim.read_text() == "{}"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_who_may_read_a_store_sees_who_writes_it(tmp_path, mode):
+    path = tmp_path / "runs.sqlite"
+    open_store(path)
+    path.chmod(mode)
+    with TrialStore(path) as store:
+        store.create_run(CONFIG)
+        assert {mode_of(one) for one in tmp_path.iterdir()} == {mode}
 
 
 @is_root
@@ -201,9 +218,33 @@ def test_what_is_ones_own_is_used_wherever_it_is(shared, victim, sort):
     elif sort == "a link of mine":
         path.symlink_to(victim)
     require_place(path)
+    if sort == "a link of mine":
+        with pytest.raises(OSError, match="a link where all may write: name the file itself"):
+            open_private(path, "ab")
     save(path)
     assert path.read_text() == "{}"
     assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "parquet", "replacing"])
+def test_a_pipe_gets_the_content_and_stays_a_pipe(tmp_path, name):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    WRITERS[name](path)  # a device likewise: root would replace /dev/null
+    assert os.read(reader, 100)
+    os.close(reader)
+    assert path.is_fifo()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_open_file_under_proc_is_written_to(tmp_path):
+    with (
+        (tmp_path / "out").open("w+b") as file,
+        replacing(Path(f"/proc/self/fd/{file.fileno()}")) as temporary,
+    ):
+        temporary.write_text("1")
+    assert (tmp_path / "out").read_text() == "1"
 
 
 @is_root

@@ -84,7 +84,7 @@ class CameraFeed(Feed):
     def _on_info(self, msg: CameraInfo) -> None:
         self._infos += 1
         try:
-            self.source.learn(msg)
+            self.source.learn(msg, self._images.topic_name)
         except InvalidValue:
             self._health.problem(self.source.unready)
         self._show_camera()

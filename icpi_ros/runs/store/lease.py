@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError
@@ -37,6 +38,16 @@ class Lease:
             ) from None
         except OSError as exc:
             raise StoreError(f"cannot lock run {run_id} with {self.path}: {exc.strerror}") from exc
+        with contextlib.suppress(OSError):  # who may read the store may see who writes it
+            self._share(stat.S_IMODE(store.stat().st_mode) & 0o666)
+
+    def _share(self, mode: int) -> None:
+        """Give the file of the lease permissions, as SQLite gives its log those of the store."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchmod(fd, mode)
+        finally:
+            os.close(fd)
 
     def release(self) -> None:
         """Give the lease back and remove its file; releasing twice is allowed."""
