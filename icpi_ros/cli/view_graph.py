@@ -33,6 +33,8 @@ PERIOD = 1.0 / 30.0
 """Time between two pictures [s]."""
 ANSWER, GLANCE = 5.0, 1.0
 """Longest time for the graph to say what it moves, before a decision and beside a question [s]."""
+NO_EXECUTOR = "NO EXECUTOR: STOP here reaches nothing; use the emergency stop of the arm"
+"""A driver goes on with joint states, and an arm with its motion, without any executor."""
 QUIET = 2.0
 """Time without joint states from which on the page says so [s]."""
 
@@ -82,7 +84,7 @@ class GraphPage:
             self._watch: GraphWatch = stack.enter_context(
                 GraphWatch(graph.namespace, joints, graph.camera, self._graph.joint_states())
             )
-            operator = stack.enter_context(OperatorClient(graph.namespace))
+            self._operator = operator = stack.enter_context(OperatorClient(graph.namespace))
             self._controls = GraphControls(operator, task.name, self._another)
             title = f"{task.name}, {arm.name}, graph /{graph.namespace.strip('/')}"
             subject = Subject(title, task, arm, task.default_goal, live=True)
@@ -154,7 +156,8 @@ class GraphPage:
             page.show_question(question_of(state.question, self._task, other, run))
         if state.image is not None and (shown is None or state.image is not shown.image):
             page.show_image(state.image)
-        page.show_status(state.stopped, _warning(state))
+        can_stop = self._operator.can_stop or "bag" in self._known  # in a replay nothing moves
+        page.show_status(state.stopped, _warning(state) if can_stop else NO_EXECUTOR)
 
 
 def arm_of_graph(asked: str, known: Mapping[str, str], task: Task) -> Arm:

@@ -7,9 +7,10 @@ from trajectory_msgs.msg import JointTrajectory
 from icpi_msgs.msg import ObjectTrajectory, Proposal, Trial
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import read_trials
-from icpi_ros.core.errors import UsageError
+from icpi_ros.core.errors import ObservationMissing, UsageError
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.bringup.description import graph
+from icpi_ros.ros.nodes import replay as replay_node
 
 from .conftest import TRIALS, RunningGraph
 
@@ -143,3 +144,11 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path, stored):
         assert graph.wait_until_ended() in (1, 2)
     assert "no topic camera/image_raw, which perception listens to" in graph.text()
     assert "Traceback" not in graph.text()
+
+
+def test_a_window_in_which_nothing_was_seen_is_left_out_with_its_reason(monkeypatch):
+    """The task of a plug-in is not asked about a path without samples."""
+    monkeypatch.setattr(replay_node, "trial_from", lambda msg: msg)
+    why = "the object was not seen: the tracker lost it"
+    with pytest.raises(ObservationMissing, match=why):
+        replay_node.Replay._redo(None, None, ObjectTrajectory(reason=why))

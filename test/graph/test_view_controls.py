@@ -1,6 +1,7 @@
 """The way of a page's buttons to the executor, without a graph: what is meant, and what is late."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from icpi_ros.cli.graph_question import GOAL_UNKNOWN, GraphControls, another_gra
 from icpi_ros.cli.view_graph import GraphAddress, GraphPage
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.ros.clients.graph_watch import GraphState
 from icpi_ros.ros.clients.operator_client import DecisionOutcome, OperatorClient, StillStopping
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress
@@ -203,6 +205,29 @@ def test_a_release_is_asked_for_once_and_at_once(monkeypatch, domain, ready):
         with pytest.raises(StillStopping if ready else ExecutionFailed):
             client.reset_stop_once()
     assert service.calls == int(ready)
+
+
+@pytest.mark.parametrize(
+    ("known", "can_stop", "said"),
+    [
+        ({"arm": "ur5e"}, True, "STOPPED"),
+        ({"arm": "ur5e"}, False, "NO EXECUTOR: STOP here reaches nothing"),
+        ({"bag": "b"}, False, "STOPPED"),
+    ],
+)
+def test_a_page_whose_stop_reaches_nothing_says_so(known, can_stop, said):
+    """The driver's joint states go on without an executor, and all else looks as ever."""
+    bar = []
+    page = SimpleNamespace(show_status=lambda _, warning: bar.append(warning))
+    operator = SimpleNamespace(can_stop=can_stop)
+    state = GraphState(heard=time.monotonic(), stopped=True)
+    GraphPage._show(SimpleNamespace(page=page, _operator=operator, _known=known), state, state)
+    assert bar[0].startswith(said)
+
+
+def test_without_a_graph_nothing_can_be_stopped(domain):
+    with OperatorClient("nowhere") as client:
+        assert not client.can_stop
 
 
 def test_no_outcome_is_waited_for_once_the_client_is_closed(domain):

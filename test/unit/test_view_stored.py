@@ -258,19 +258,49 @@ def test_what_is_no_request_for_a_page_is_refused(page, raw, status):
         assert line.makefile("rb").readline().split()[1] == str(status).encode()
 
 
-def test_more_connections_than_allowed_are_not_kept(page):
+def test_connections_that_ask_nothing_keep_nobody_out(page):
     where = urlsplit(page.link)
     address = (where.hostname, where.port)
-    kept = [socket.create_connection(address, LIMIT) for _ in range(MAX_CONNECTIONS)]
-    with socket.create_connection(address, LIMIT) as one_more, contextlib.suppress(ConnectionError):
-        assert one_more.recv(1) == b""
-    for line in kept:
-        line.close()
-    found = None
-    for _ in range(MAX_CONNECTIONS):  # until the server has seen that they are closed
-        with contextlib.suppress(ConnectionError, http.client.HTTPException):
-            found = found or rows(page.link)
-    assert found, "the page lets no one in any more"
+    with contextlib.ExitStack() as lines:
+        silent = [
+            lines.enter_context(socket.create_connection(address, LIMIT))
+            for _ in range(2 * MAX_CONNECTIONS)
+        ]
+        assert rows(page.link)
+        with contextlib.suppress(ConnectionError):
+            assert silent[0].recv(1) == b""  # the oldest had to go
+    assert rows(page.link)
+
+
+def test_more_questions_than_allowed_are_not_kept():
+    """Those that are being answered stay."""
+    ends, begun = threading.Event(), threading.Semaphore(0)
+
+    def respond(*_):
+        begun.release()
+        ends.wait(LIMIT)
+        return PageResponse("answered")
+
+    server = PageServer("127.0.0.1", 0, respond, MAX_CONNECTIONS)
+    server.start()
+    at = urlsplit(server.door.link)
+    question = f"GET {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode()
+    with contextlib.ExitStack() as lines:
+        lines.callback(server.close)
+        lines.callback(ends.set)
+        kept = []
+        for _ in range(MAX_CONNECTIONS):
+            kept.append(
+                lines.enter_context(socket.create_connection((at.hostname, at.port), LIMIT))
+            )
+            kept[-1].sendall(question)
+            assert begun.acquire(timeout=LIMIT)
+        one_more = lines.enter_context(socket.create_connection((at.hostname, at.port), LIMIT))
+        with contextlib.suppress(ConnectionError):
+            assert one_more.recv(1) == b""
+        ends.set()
+        for line in kept:
+            assert b"answered" in line.makefile("rb").read()
 
 
 @pytest.mark.parametrize("begun", [True, False])

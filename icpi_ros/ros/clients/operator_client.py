@@ -81,6 +81,11 @@ class OperatorClient(ClientNode):
         request = self._request
         return None if request is None or request.kind == OperatorRequest.NONE else request
 
+    @property
+    def can_stop(self) -> bool:
+        """True if there is an executor now that takes the software stop."""
+        return bool(self._stop.service_is_ready())
+
     def connect(self) -> None:
         """Wait until the executor is there.
 

@@ -29,7 +29,7 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import read_mapping
 from icpi_ros.bags.trial_message import trial_from
 from icpi_ros.bags.trials import split_id
-from icpi_ros.core.errors import BudgetSpent, IcpiError
+from icpi_ros.core.errors import BudgetSpent, IcpiError, ObservationMissing
 from icpi_ros.core.types import TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import IMPROVERS
@@ -175,6 +175,8 @@ class Replay(IcpiNode):
 
     def _redo(self, msg: TrialMsg, path: PathMsg) -> None:
         recorded = trial_from(msg)
+        if not path.times:
+            raise ObservationMissing(path.reason)
         again = self._runs.get(msg.run_id)
         if again is None or recorded.number <= self._last[msg.run_id]:  # or another one of its id
             again = self._begin(goal=np.array(msg.goal))

@@ -178,6 +178,13 @@ def open_feed(node: Node, task: Task, values: Mapping[str, Any], on_measured: On
 
 
 def message_class(name: str) -> Any:
-    """Return the class of a message type such as ``geometry_msgs/msg/PoseStamped``."""
+    """Return the class of a message type such as ``geometry_msgs/msg/PoseStamped``.
+
+    Raises:
+        ImportError: its package is not installed.
+    """
     package, _, kind = name.split("/")
-    return getattr(import_module(f"{package}.msg"), kind)
+    found = import_module(f"{package}.msg")
+    if not hasattr(found, kind):  # any folder of that name, as of its sources
+        raise ImportError(f"{package} has no {kind}")
+    return getattr(found, kind)

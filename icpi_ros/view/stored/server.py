@@ -19,7 +19,7 @@ from icpi_ros.core.text import error_line
 from icpi_ros.view.rules import Door, NotAdmitted, bound, headers
 
 MAX_CONNECTIONS = 64
-"""Most connections at a time; more are closed at once."""
+"""Most connections at a time; for one more the oldest without a whole request is closed."""
 MAX_REQUEST = 16384
 """Longest request, its headers included [bytes]."""
 MAX_TIME = 5.0
@@ -73,6 +73,7 @@ class PageServer:
         self._socket = bound(host, port)
         self.door = Door(host, self._socket.getsockname()[1])
         self._respond, self._open = respond, 0
+        self._arriving: dict[asyncio.StreamWriter, None] = {}  # in the order of their arrival
         self._pool = ThreadPoolExecutor(workers, "page")
         self._loop, self._ended = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="page server", daemon=True)
@@ -103,9 +104,11 @@ class PageServer:
         server.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= MAX_CONNECTIONS:
-            writer.transport.abort()
-            return
+        self._arriving[writer] = None
+        if self._open >= MAX_CONNECTIONS:  # half a request is to keep nobody out
+            oldest = next(iter(self._arriving))
+            del self._arriving[oldest]
+            oldest.transport.abort()
         self._open += 1
         try:
             await self._exchange(reader, writer)
@@ -113,12 +116,14 @@ class PageServer:
         except (OSError, EOFError, asyncio.CancelledError):  # gone, too slow; the page is closed
             writer.transport.abort()
         finally:
+            self._arriving.pop(writer, None)
             self._open -= 1
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         packs = False
         try:
             raw = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), MAX_TIME)
+            self._arriving.pop(writer, None)
             path, fields = _parsed(raw)
             packs = "gzip" in str(fields.get("Accept-Encoding", ""))
             hosts, origins = fields.get_all("Host", []), fields.get_all("Origin", [])
