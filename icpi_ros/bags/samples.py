@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_ros.bags.formats.raw import RawMessage
 from icpi_ros.bags.reader import Bag
-from icpi_ros.bags.topics import CLOCK, COMPRESSED, IMAGE, INFO, POSE, TYPES
+from icpi_ros.bags.topics import BELOW_RAW, CLOCK, COMPRESSED, IMAGE, INFO, POSE, TYPES
 from icpi_ros.bags.trials import RecordedTrial, WindowState
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
@@ -325,7 +325,7 @@ class ImageBag:
 
 
 def _raw_name(topic: str) -> str:
-    return topic.removesuffix("/compressed")
+    return topic.removesuffix(BELOW_RAW)
 
 
 def _of_type(bag: Bag, kind: str) -> list[str]:

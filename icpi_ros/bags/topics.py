@@ -11,7 +11,9 @@ from icpi_ros.core.yaml_files import FileKind, read_yaml
 
 POSE = "object_pose"
 IMAGE = "camera/image_raw"
-COMPRESSED = f"{IMAGE}/compressed"
+BELOW_RAW = "/compressed"
+"""Behind the name of a topic of images: the same, compressed (``image_transport``)."""
+COMPRESSED = IMAGE + BELOW_RAW
 INFO = "camera/camera_info"
 JOINTS = "joint_states"
 WINDOW = "trial_window"

@@ -12,6 +12,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm, Capsule
+from icpi_ros.robots.kinematics import axis_frame
 
 BASE, TOOL = "base", "tool"
 """Names of the first and the last frame."""
@@ -75,10 +76,9 @@ def _draw(link: _Element, piece: Capsule) -> None:
     """Draw a piece as a cylinder with two round ends."""
     along = piece.end - piece.start
     length = float(np.linalg.norm(along))
-    middle: Array = np.eye(4)
-    middle[:3, 3] = 0.5 * (piece.start + piece.end)
     if length > 0.0:
-        middle[:3, :3] = _turned_to(along / length)
+        middle = axis_frame(along / length)
+        middle[:3, 3] = 0.5 * (piece.start + piece.end)
         _shape(link, middle, "cylinder", radius=piece.radius, length=length)
     for end in (piece.start, piece.end) if length > 0.0 else (piece.start,):
         place: Array = np.eye(4)
@@ -108,11 +108,3 @@ def _roll_pitch_yaw(rotation: Array) -> tuple[float, float, float]:
         sign = -1.0 if pitch > 0.0 else 1.0
         return float(np.arctan2(sign * -r[0, 1], r[1, 1])), pitch, 0.0
     return float(np.arctan2(r[2, 1], r[2, 2])), pitch, float(np.arctan2(r[1, 0], r[0, 0]))
-
-
-def _turned_to(direction: Array) -> Array:
-    """Return a rotation ``(3, 3)`` that turns z to a unit vector ``(3,)``."""
-    aside = np.eye(3)[int(np.argmin(np.abs(direction)))]
-    x = np.cross(aside, direction)
-    x /= np.linalg.norm(x)
-    return np.column_stack([x, np.cross(direction, x), direction])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.bags.formats.folder import check_folder
-from icpi_ros.bags.topics import IMAGE, INFO, JOINTS, POSE
+from icpi_ros.bags.topics import BELOW_RAW, IMAGE, INFO, JOINTS, POSE
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.sources import SOURCES
@@ -319,7 +319,7 @@ def remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         check_topic(value, f"argument {name} =")
     found = {ours: named.get(name, ours) for name, ours in LAB_TOPICS.items()}
     found[_topic_of(values)] = named.get("object_pose_topic", _topic_of(values))
-    images = found[IMAGE].removesuffix("/compressed")
+    images = found[IMAGE].removesuffix(BELOW_RAW)
     beside = "/".join([*images.split("/")[:-1], "camera_info"])
     found[INFO] = named.get("camera_info_topic", beside)
     ours = find("controller_name").default
