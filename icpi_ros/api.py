@@ -55,6 +55,7 @@ def improve(
     arm: str | Arm | None = None,
     world: str | Task | None = None,
     first: str = "demonstration",
+    stop: str = "after-trials",
     noise: float | None = None,
     latency: float | None = None,
     mix: bool = False,
@@ -82,6 +83,8 @@ def improve(
         world: task in whose scene and physics the motions are carried out, its name or file; None =
             the task itself.
         first: first trial: ``demonstration``, of a task that has one, or ``random``.
+        stop: end of the run: ``after-trials``, or ``when-converged``: as soon as the expected gain
+            of a further trial is below the noise of one (improver ``embedded``).
         noise: standard deviation of the simulated sensor [m]; None = the task's own.
         latency: of the simulated sensor [s]; None = the task's own.
         mix: examples of another arm are meant.
@@ -127,6 +130,7 @@ def improve(
         target_cost=target_cost,
         storage=storage,
         first=first,
+        stop=stop,
         execution=execution_in_process(arm, "" if simulated is task else simulated.name),
         mix=mix,
         learn_from=learn_from,

@@ -113,6 +113,8 @@ _TABLE = {
         "truth.",
         "bench demonstration": "Improve motions from demonstrations in worlds that their tasks "
         "know nothing of, without data.",
+        "bench spending": "Measure what repeats under noise and the stop of converged runs are "
+        "worth.",
         "bench llm": "Time what the improver llm costs besides the model, against a bare HTTP "
         "round trip.",
         "bench pack": "Pack the recorded cassettes of language models, small and ready to be "

@@ -149,6 +149,7 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
         "source": args.source,
         "fallback": plan.fallback,
         "first": plan.first,
+        "stop": plan.stop,
         "options": json.dumps(plan.options) if plan.options else "",
     }
     texts = {name: str(value) for name, value in arguments.items()}

@@ -22,6 +22,13 @@ from icpi_ros.runs.setup import check_execution, last_execution, remark_on_resum
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 from icpi_ros.tasks.base import Task
 
+OF_THE_GRAPH = {
+    "fallback": "what an attached graph does without its model",
+    "first": "how runs of an attached graph begin",
+    "stop": "when runs of an attached graph end",
+}
+"""Options that an attached graph decides, and what they are."""
+
 
 def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     """Return the configuration of the run to resume; empty for a new run.
@@ -58,6 +65,20 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     if args.learn_from:
         raise UsageError("a resumed run keeps what it learns from: leave --learn-from out")
     return config
+
+
+def check_attached(args: argparse.Namespace) -> None:
+    """Refuse options that an attached graph decides.
+
+    Raises:
+        UsageError: one is given; says how the graph is started with it.
+    """
+    if not args.attach:
+        return
+    for name, what in OF_THE_GRAPH.items():
+        value = None if name == "first" and args.resume else getattr(args, name)
+        if value:
+            raise UsageError(f"--{name}: {what} is its own affair: start it with {name}:={value}")
 
 
 def is_finished(args: argparse.Namespace, store: Path) -> bool:
@@ -148,6 +169,7 @@ def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, 
         words += [name, str(path.absolute())] if path else []
     words += ["--arm", argument_of(arm)] if args.arm and arm else []
     words += ["--fallback", args.fallback] if args.fallback else []
+    words += ["--stop", args.stop] if args.stop else []
     words += ["--world", args.world] if args.world else []
     if args.in_process:
         noises = {"--noise": args.noise, "--latency": args.latency}

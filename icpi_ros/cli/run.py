@@ -21,6 +21,7 @@ from icpi_ros.cli.resuming import (
     again,
     arm_of_run,
     arm_of_way,
+    check_attached,
     is_finished,
     settle_mix,
     simulation,
@@ -41,6 +42,7 @@ from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.remarks import remark_lines
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.robots.base import Arm
+from icpi_ros.runs.answer import AFTER_TRIALS, WHEN_CONVERGED
 from icpi_ros.runs.earlier import AUTO, learned_text
 from icpi_ros.runs.edges import edge_lines
 from icpi_ros.runs.in_process import run_simulated
@@ -70,10 +72,9 @@ class Plan:
 
     ``goal``: (g,) [units of the task's goal space].  ``target_cost`` [m]: ends the run at once.
     ``world``: task whose scene is simulated.  ``arm``: that executes; None = that of an attached
-    graph.  ``learn_from``, ``fallback``, ``first``: values of the settings.  ``again``: options
-    that carry out a resumed run in the same way.  ``mix``: a new run may learn from a data set of
-    another arm.
-    ``begun``: the id of the run, once it has one.  ``view``: its page.
+    graph.  ``learn_from``, ``fallback``, ``first``, ``stop``: values of the settings.
+    ``again``: options that carry out a resumed run in the same way.  ``mix``: a new run may learn
+    from a data set of another arm.  ``begun``: the id of the run, once it has one.
     """
 
     task: Task
@@ -97,6 +98,7 @@ class Plan:
     learn_from: str
     fallback: str
     first: str
+    stop: str
     view: RunView
     begun: list[str] = field(default_factory=list)
 
@@ -201,6 +203,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         learn_from=learn_from,
         fallback=args.fallback or find("fallback").default,
         first=config.get("first") or args.first or find("first").default,
+        stop=args.stop or config.get("stop") or find("stop").default,
         view=view,
     )
 
@@ -233,16 +236,7 @@ def _check_model(
     Raises:
         UsageError: it cannot, and nobody said that another improver may stand in.
     """
-    if args.attach and args.fallback:
-        raise UsageError(
-            "--fallback: what an attached graph does without its model is its own affair: start it "
-            f"with fallback:={args.fallback}"
-        )
-    if args.attach and args.first and not args.resume:
-        raise UsageError(
-            "--first: how runs of an attached graph begin is its own affair: start it with "
-            f"first:={args.first}"
-        )
+    check_attached(args)
     if not args.in_process or args.fallback == ALLOW or is_finished(args, store):
         return
     require_model(improver, config["options"])
@@ -344,7 +338,9 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
 
 def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
     if plan.resume:
-        return Run.resume(store, plan.resume, dataset=plan.dataset, execution=execution)
+        return Run.resume(
+            store, plan.resume, dataset=plan.dataset, execution=execution, stop=plan.stop
+        )
     return Run(
         plan.task,
         improver=plan.improver,
@@ -359,11 +355,13 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
         mix=plan.mix,
         learn_from=plan.learn_from,
         first=plan.first,
+        stop=plan.stop,
     )
 
 
-def _resume_command(plan: Plan, run_id: str) -> str:
-    return shlex.join(["icpi", "run", "--resume", run_id, *plan.again])
+def _resume_command(plan: Plan, run_id: str, stop: str = "") -> str:
+    other = ["--stop", stop] if stop else []
+    return shlex.join(["icpi", "run", "--resume", run_id, *plan.again, *other])
 
 
 def report(plan: Plan, run_id: str) -> int:
@@ -396,4 +394,6 @@ def report(plan: Plan, run_id: str) -> int:
         return 1
     if len(trials) < plan.trials:
         print(printable(f"run finished: {record.note}"))
+        if plan.stop == WHEN_CONVERGED:
+            print(printable(f"to use all trials: {_resume_command(plan, run_id, AFTER_TRIALS)}"))
     return ALL_FELL_BACK if fell_back else 0

@@ -74,8 +74,9 @@ def _none(stored: Sequence[RunSummary], args: argparse.Namespace) -> str:
 
 def _line(run: RunSummary) -> str:
     best = "no trial observed" if isnan(run.best_cost) else millimetres(run.best_cost)
+    early = f" ({run.note})" if run.state == "finished" and run.trials < run.budget else ""
     line = (
-        f"{run.run_id}  {run.task}  {run.improver}  {run.state}  "
+        f"{run.run_id}  {run.task}  {run.improver}  {run.state}{early}  "
         f"{run.trials}/{run.budget} trials  best {best}  {run.execution}"
     )
     return line + (f"; mixed on purpose: {run.mixed}" if run.mixed else "")

@@ -21,6 +21,10 @@ from icpi_ros.core.units import millimetres
 Array = NDArray[np.float64]
 MOVED_BACK = "moved_back"
 """Key in the details of a proposal: reason why another theta was executed."""
+EXPECTED_GAIN, TRIAL_NOISE, REPEAT = "expected_gain", "trial_noise", "repeat"
+"""Keys in the details of a proposal, see :class:`Proposal`."""
+ANSWER = "answer"
+"""Key in the details of the trial that was told last, see :mod:`icpi_ros.runs.answer`."""
 Indices = NDArray[np.int64]
 SECOND = 1_000_000_000
 """In nanoseconds, the unit of stamps."""
@@ -111,6 +115,21 @@ class Proposal:
     predicted_cost: float = float("nan")
     predicted_std: float = float("nan")
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_repeat(self) -> bool:
+        """True if an executed theta is proposed again on purpose."""
+        return self.details.get(REPEAT) is True
+
+    @property
+    def expected_gain(self) -> float:
+        """Expected decrease of the cost of the run's answer by this trial [m]; NaN = not known."""
+        return float(self.details.get(EXPECTED_GAIN, math.nan))
+
+    @property
+    def trial_noise(self) -> float:
+        """Standard deviation of the outcomes of one theta, as inferred [m]; NaN = not known."""
+        return float(self.details.get(TRIAL_NOISE, math.nan))
 
     def __repr__(self) -> str:
         """Return one line: theta, and its origin."""

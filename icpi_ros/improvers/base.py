@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,9 @@ class Improver(ABC):
     uses_dataset: ClassVar[bool] = False
     """Without ``needs_dataset``: it takes the shipped data set where there is one."""
     asks_model: ClassVar[bool] = False
+    predicts_gain: ClassVar[bool] = False
+    """Its proposals say what they are expected to gain (``Proposal.expected_gain``) beside the
+    noise of a trial; without, no run of it stops as converged."""
     Options: ClassVar[type[Any]] = NoOptions
     """Frozen dataclass of the options that it takes (:func:`icpi_ros.improvers.options.option`)."""
     options: Any
@@ -128,8 +132,44 @@ class Improver(ABC):
         """Return the next theta for a non-empty ``history`` (oldest first).
 
         The proposal may lie out of bounds: the loop projects it and records that it did.  It is
-        always finite, ``(d,)``.
+        always finite, ``(d,)``.  A theta that was executed is proposed only where a repeat is
+        meant, and the proposal says so (``Proposal.is_repeat``).
         """
+
+    def recommend(self, history: Sequence[Outcome]) -> Recommendation:
+        """Return the answer of a run with a non-empty ``history``, one of its executed thetas.
+
+        Here the one of lowest mean cost over its trials: without repeats, the one that looked best.
+        """
+        return lowest_mean(history)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Answer of a run.
+
+    Attributes:
+        index: of the trial in the history; of repeats the first.
+        expected_cost: of its theta [m].
+        noise: standard deviation of the outcomes of one theta [m]; NaN = not known.
+    """
+
+    index: int
+    expected_cost: float
+    noise: float = math.nan
+
+
+def lowest_mean(history: Sequence[Outcome]) -> Recommendation:
+    """Return the theta of lowest mean cost over its trials."""
+    costs: dict[bytes, list[float]] = {}
+    first: dict[bytes, int] = {}
+    for index, outcome in enumerate(history):
+        key = outcome.theta.tobytes()
+        first.setdefault(key, index)
+        costs.setdefault(key, []).append(outcome.cost)
+    means = {key: float(np.mean(found)) for key, found in costs.items()}
+    lowest = min(means, key=means.__getitem__)
+    return Recommendation(first[lowest], means[lowest])
 
 
 @dataclass(frozen=True)

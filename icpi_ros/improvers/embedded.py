@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from icpi_ros.core.types import Array, Outcome, Proposal
-from icpi_ros.improvers.base import Context, Improver, best, failures, fresh
+from icpi_ros.improvers.base import Context, Improver, Recommendation, best, failures, fresh
+from icpi_ros.improvers.options import option
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import DataBelief, OutcomeBelief
 from icpi_ros.learn.outcome.model import OutcomeModel, outcome_model
@@ -38,6 +40,7 @@ from icpi_ros.learn.outcome.planning import (
 from icpi_ros.learn.outcome.posterior import Posterior
 from icpi_ros.learn.outcome.remarks import noise_above, without_effect
 from icpi_ros.learn.outcome.run_model import RunBelief, run_belief
+from icpi_ros.learn.outcome.spending import answer, trial_value
 from icpi_ros.learn.retrieval import require_finite
 
 MIN_EXAMPLES = 20
@@ -59,6 +62,21 @@ MAX_OWN_TRIALS = 40
 """The same where the run's own trials are all, or nearly all, that is known."""
 
 
+NEVER, WHEN_NOISY = "never", "when-noisy"
+"""Values of the option ``repeats``."""
+
+
+@dataclass(frozen=True)
+class EmbeddedOptions:
+    """Options of ``embedded``."""
+
+    repeats: str = option(
+        NEVER,
+        "repeat an executed theta where that tells more than a new one",
+        choices=(NEVER, WHEN_NOISY),
+    )
+
+
 class Embedded(Improver):
     """Outcome model and planning; see the module's text."""
 
@@ -66,6 +84,9 @@ class Embedded(Improver):
     summary: ClassVar[str] = "learns the hidden physics in context and plans with it; no key needed"
     needs_dataset: ClassVar[bool] = False
     uses_dataset: ClassVar[bool] = True
+    predicts_gain: ClassVar[bool] = True
+    Options = EmbeddedOptions
+    options: EmbeddedOptions
 
     def __init__(self, context: Context) -> None:
         """Fit the data set, if any (seconds, once per process), and lay out candidates.
@@ -79,6 +100,7 @@ class Embedded(Improver):
         require_finite(data)
         self._candidates = candidates(data, context.space)
         self._draws = normal_draws(int(np.count_nonzero(context.cost_mask)))
+        self._last: tuple[bytes, OutcomeBelief] | None = None
         self._model: OutcomeModel | None = None
         if not _few(data):
             self._model = outcome_model(data, context.space, context.cost_mask)
@@ -108,9 +130,12 @@ class Embedded(Improver):
             stuck = failures(history)
             scaled = farthest(self._candidates, self._scaled(np.array([t.theta for t in history])))
         theta = fresh(space.denormalise(scaled), base, history, space, left, rng)
+        spent: dict[str, Any] = {}
+        if not stuck:
+            theta, spent = self._spent(belief, history, theta)
         point = self._scaled(theta[np.newaxis])
         costs, stds = forecast(belief, point)
-        details: dict[str, Any] = {"belief_from_data": round(belief.from_data(point[0]), 3)}
+        details = {"belief_from_data": round(belief.from_data(point[0]), 3), **spent}
         if stuck:
             details["looks_elsewhere"] = stuck
         if isinstance(belief, RunBelief):
@@ -118,6 +143,23 @@ class Embedded(Improver):
         latency = time.perf_counter() - start
         predicted = float(costs[0]), float(stds[0])
         return Proposal(theta, self.name, "", latency, *predicted, details)
+
+    def _spent(
+        self, belief: OutcomeBelief, history: Sequence[Outcome], theta: Array
+    ) -> tuple[Array, dict[str, Any]]:
+        """Return the theta ``(d,)`` to execute, a new or an executed one, and its value."""
+        tried = self._scaled(np.array([outcome.theta for outcome in history]))
+        new = self._scaled(theta[np.newaxis])[0]
+        value = trial_value(belief, tried, new, self._draws)
+        repeat = self.options.repeats == WHEN_NOISY and value.repeat_tells_more
+        chosen = history[value.repeated].theta.copy() if repeat else theta
+        return chosen, value.details(repeat)
+
+    def recommend(self, history: Sequence[Outcome]) -> Recommendation:
+        """Return the executed theta of lowest expected cost; see :meth:`Improver.recommend`."""
+        tried = self._scaled(np.array([outcome.theta for outcome in history]))
+        seen = np.array([outcome.cost for outcome in history])
+        return Recommendation(*answer(self._belief(history), tried, seen, self._draws))
 
     def _held(self, history: Sequence[Outcome]) -> Array | None:
         """Return the last parameters ``(h,)`` of the best trial, where they are held still.
@@ -149,7 +191,13 @@ class Embedded(Improver):
         return np.asarray(np.clip(self.context.space.normalise(thetas), -1.0, 1.0))
 
     def _belief(self, history: Sequence[Outcome]) -> OutcomeBelief:
-        """Return the belief after trials of the run."""
+        """Return the belief after trials of the run; the last one is kept, results are the same."""
+        key = b"".join(one.theta.tobytes() + one.error.tobytes() for one in history)
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._new_belief(history)
+        return self._last[1]
+
+    def _new_belief(self, history: Sequence[Outcome]) -> OutcomeBelief:
         context, model = self.context, self._model
         kept = sorted(history, key=lambda trial: trial.cost)
         kept = kept[: MAX_OWN_TRIALS if model is None else MAX_TRIALS]

@@ -11,6 +11,7 @@ from icpi_ros.core.html import table
 from icpi_ros.core.text import error_line, printable
 from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
+from icpi_ros.runs.answer import recommended
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.picture.live import LivePicture
 from icpi_ros.runs.store.records import RunConfig
@@ -48,7 +49,8 @@ class RunProgress:
         task: of the run.
         config: of the run.
         trials: last attempt of every trial so far, by number (not the one under way).
-        state: ``open``, ``finished`` (budget used or target reached), ``failed``, ``cancelled``.
+        state: ``open``, ``finished`` (budget used, target reached or converged), ``failed``,
+            ``cancelled``.
         reason: of its end, one line.
     """
 
@@ -146,6 +148,15 @@ class RunProgress:
         """The trial of lowest cost, None if none was observed."""
         done = [trial for trial in self.trials if trial.status is TrialStatus.DONE]
         return min(done, key=lambda trial: trial.cost, default=None)
+
+    @property
+    def recommended(self) -> Trial | None:
+        """The trial whose theta is the answer of the run; None if none was observed.
+
+        Under noise it need not be the :attr:`best` one, which may have been lucky: an improver
+        with a belief recommends the executed theta of lowest expected cost.
+        """
+        return recommended(self.trials)
 
     def _completion(self) -> str | None:
         """Return why no further trial is needed, one line; None = one is."""

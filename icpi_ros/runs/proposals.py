@@ -16,7 +16,14 @@ from icpi_ros.core.redact import redact_text
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array, Outcome, Proposal, Trial
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.improvers.base import Context, Improver, build, first_answer, without_options
+from icpi_ros.improvers.base import (
+    Context,
+    Improver,
+    Recommendation,
+    build,
+    first_answer,
+    without_options,
+)
 from icpi_ros.tasks.feasibility import Confinement, FeasibilityCheck, first_possible
 
 LAST_RESORT = "random"
@@ -61,6 +68,15 @@ class Proposer:
             what = f"trial {number}: {proposal.provenance} instead of {self.improver}: {reason}"
             _log.warning("%s", printable(what))
         return replace(proposal, fallback_reason=reason, latency=time.monotonic() - start)
+
+    def recommend(self, history: Sequence[Outcome]) -> Recommendation | None:
+        """Return the improver's answer after a non-empty history; None where it fails."""
+        try:
+            found = self._built[self.improver].recommend(history)
+            return found if 0 <= found.index < len(history) else None
+        except Exception:  # whatever a plug-in does, the run goes on
+            _log.debug("improver %s recommends nothing", self.improver, exc_info=True)
+            return None
 
     def _asked(
         self, history: Sequence[Outcome], seed: int, number: int

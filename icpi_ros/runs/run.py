@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageError, require_kind
+from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, require_kind
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
 from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.runs.answer import AFTER_TRIALS, WHEN_CONVERGED, Foreseen, with_answer
 from icpi_ros.runs.earlier import AUTO
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.progress import RunProgress
@@ -78,6 +79,7 @@ class Run(RunProgress):
         target_cost: float = 0.0,
         max_step: float = 1.0,
         first: str = "demonstration",
+        stop: str = AFTER_TRIALS,
         storage: Storage | None = None,
         execution: Execution = UNKNOWN_EXECUTION,
         mix: bool = False,
@@ -89,8 +91,7 @@ class Run(RunProgress):
         Args:
             task: to improve, its name, or the path of its YAML file.
             improver: registered improver.
-            goal: ``(g,)``; None = the task's default goal.  With ``proposals`` of its own it may be
-                outside the task's region, such as what an outcome reached.
+            goal: ``(g,)``; None = the task's default goal; anywhere with ``proposals`` of its own.
             trials: number of trials in all, the first attempt included, 1 to 1000.
             seed: of the first attempt and of the improver, 0 to 2^64 - 1.
             dataset: examples of the task; None = the shipped set, where the improver needs one.
@@ -99,6 +100,7 @@ class Run(RunProgress):
             max_step: largest change of theta from an executed trial, a share of each parameter's
                 range; what is proposed beyond is moved back and marked as projected.
             first: first trial: ``demonstration``, of a task that has one, or ``random``.
+            stop: ``after-trials``, or ``when-converged``: as soon as a further one is not worth it.
             storage: of the trials; None = in memory.
             execution: of its trials, as far as that is known.
             mix: examples of another arm are meant; the stored configuration names it.
@@ -112,11 +114,9 @@ class Run(RunProgress):
             StoreError: the run cannot be stored.
         """
         task = task if isinstance(task, Task) else find_task(task)
-        check_surroundings(storage, execution, mix)
+        check_surroundings(storage, execution, mix, proposals)
         check = task.check_goal if proposals is None else task.goal_space.as_vector
         checked = check(task.default_goal if goal is None else goal)
-        if proposals is not None and not isinstance(storage, MemoryStorage | None):
-            raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
         config = RunConfig(
             task=task.name,
             improver=improver,
@@ -127,6 +127,7 @@ class Run(RunProgress):
             options=named(options),
             max_step=real(max_step),
             first=first,
+            stop=stop,
         )
         prepared = prepare(task, config, dataset, proposals, storage, execution, mix, learn_from)
         storage = MemoryStorage() if storage is None else storage
@@ -138,9 +139,8 @@ class Run(RunProgress):
     ) -> None:
         self.storage, self.run_id = storage, run_id
         self.task, self.config = prepared.task, prepared.config
-        self.execution = execution
+        self.execution, self.remark = execution, prepared.remark
         self.why_not: FeasibilityCheck = anything
-        self.remark = prepared.remark
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None
         self.state, self.reason, self._proposals = "open", "", prepared.proposals
@@ -157,6 +157,7 @@ class Run(RunProgress):
         *,
         dataset: Dataset | None = None,
         execution: Execution = UNKNOWN_EXECUTION,
+        stop: str | None = None,
     ) -> Run:
         """Continue a stored run at its first trial that is not done; marks half-run trials.
 
@@ -165,6 +166,7 @@ class Run(RunProgress):
             run_id: id of the run.
             dataset: the examples that the run began with; None = the shipped set.
             execution: of its trials from here on, as far as that is known.
+            stop: its end from here on, as of a new run; None = as it began.
 
         Raises:
             UnknownRun: no such run.
@@ -172,7 +174,7 @@ class Run(RunProgress):
             UsageError: the task's definition or the data set is not that of the run, or it would
                 mix arms or backends without a permission (``Storage.allow_mix``).
         """
-        found = resumable(storage, run_id, dataset, execution)
+        found = resumable(storage, run_id, dataset, execution, stop)
         run = cls.__new__(cls)
         run._begin(storage, run_id, found, execution)
         try:
@@ -184,11 +186,10 @@ class Run(RunProgress):
 
     def _take_over(self, continuation: Continuation) -> None:
         self.storage.mark_interrupted(self.run_id)
-        for trial in self.storage.trials(self.run_id):
-            if trial.status is TrialStatus.DONE:
-                self.trials.append(trial)
-            else:  # not paid for twice, and the same theta again
-                self._again = trial
+        stored = self.storage.trials(self.run_id)
+        self.trials = [trial for trial in stored if trial.status is TrialStatus.DONE]
+        for trial in stored:  # not paid for twice, and the same theta again
+            self._again = self._again if trial.status is TrialStatus.DONE else trial
         self.resumed_from = len(self.trials)
         if continuation.permitted:
             what = continuation.mixed and f"from trial {self.resumed_from} {continuation.mixed}"
@@ -218,15 +219,9 @@ class Run(RunProgress):
         """
         if self.finished:
             raise InvalidValue(f"run {self.run_id} takes no more trials: {self.reason}")
-        begun = Trial(
-            trial.number,
-            self.task.space.as_vector(trial.theta),
-            trial.proposal,
-            trial.projected,
-            best_cost=lowest_cost(self.history),
-            note=note,
-            origin=trial.origin,
-        )
+        theta, best = self.task.space.as_vector(trial.theta), lowest_cost(self.history)
+        known = (trial.number, theta, trial.proposal, trial.projected)
+        begun = Trial(*known, best_cost=best, note=note, origin=trial.origin)
         self._start(lambda: begun)
         try:
             return self.tell(observed)
@@ -313,6 +308,7 @@ class Run(RunProgress):
             moving=moving,
             trajectory=observed if isinstance(observed, ObjectTrajectory) else None,
         )
+        trial = with_answer(self.trials, trial, self._proposals)
         self._record(trial)
         self._again, self._unobserved = None, 0
         self._end_if_complete()
@@ -390,7 +386,11 @@ class Run(RunProgress):
         return trial
 
     def _end_if_complete(self) -> None:
-        if reason := self._completion():
+        reason = self._completion()
+        if not reason and self.config.stop == WHEN_CONVERGED:
+            self._proposals = Foreseen.of(self._proposals, self.history, self.why_not)
+            reason = self._proposals.converged(self.config.budget)
+        if reason:
             self._end("finished", reason)
 
     def _end(self, state: str, reason: str) -> None:

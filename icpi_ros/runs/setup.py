@@ -26,6 +26,7 @@ from icpi_ros.learn.dataset.dataset import (
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import Spending, spent_on
+from icpi_ros.runs.answer import check_stop
 from icpi_ros.runs.earlier import (
     AUTO,
     NONE,
@@ -37,7 +38,7 @@ from icpi_ros.runs.earlier import (
 from icpi_ros.runs.proposals import Proposals, Proposer, SeededProposals
 from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
-from icpi_ros.runs.store.storage import Storage
+from icpi_ros.runs.store.storage import MemoryStorage, Storage
 from icpi_ros.settings.table import check_run, find
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -217,16 +218,19 @@ def real(value: Any) -> Any:
     return value if isinstance(value, bool) or not isinstance(value, Real) else float(value)
 
 
-def check_surroundings(storage: Any, execution: Any, mix: Any) -> None:
+def check_surroundings(storage: Any, execution: Any, mix: Any, proposals: Any = None) -> None:
     """Check where and how a run is stored and executed, as far as types tell.
 
     Raises:
         InvalidValue: one is of another type; names it and what is allowed.
+        UsageError: a run with proposals of its own would be on disk.
     """
     if storage is not None and not hasattr(storage, "create_run"):
         require_kind("storage", storage, (), "a TrialStore(path), or None for memory")
     require_kind("execution", execution, Execution, "an Execution")
     find("mix").check(mix)
+    if proposals is not None and not isinstance(storage, MemoryStorage | None):
+        raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
 
 
 def named(options: Any) -> dict[str, Any]:
@@ -301,6 +305,7 @@ def prepare(
         learned_from=earlier.trials,
     )
     check_run(config)
+    check_stop(config.stop, config.improver)
     if storage is not None:
         examples = examples_behind(examples, storage, task, earlier.trials)
     if proposals is not None:
@@ -346,9 +351,13 @@ def _seeded(
 
 
 def resumable(
-    storage: Storage, run_id: str, dataset: Dataset | None, execution: Execution
+    storage: Storage,
+    run_id: str,
+    dataset: Dataset | None,
+    execution: Execution,
+    stop: str | None = None,
 ) -> PreparedRun:
-    """Check that a stored run may go on; nothing is written.
+    """Check that a stored run may go on; nothing is written.  ``stop`` None = as it began.
 
     Raises:
         UnknownRun: no such run.
@@ -359,6 +368,10 @@ def resumable(
     if storage.holds(run_id):
         raise RunInUse(f"run {run_id} is still under way in this process: wait for its end")
     config = storage.run(run_id).config
+    if stop is not None:
+        find("stop").check(stop)
+        config = replace(config, stop=stop)
+    check_stop(config.stop, config.improver)
     task = TASKS.get(config.task)
     if config.definition_hash != task.definition_hash():
         raise UsageError(

@@ -11,6 +11,7 @@ from icpi_ros.core.redact import Json, jsonable, redact_text
 from icpi_ros.core.types import Array, Trial
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.parquet import import_pandas
+from icpi_ros.runs.answer import repeat_of
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ def trial_rows(task: Task, trials: Sequence[Trial]) -> list[dict[str, Value]]:
     """Return one row per trial of ``task``; the columns are the same for all its runs.
 
     Columns of vectors are called ``theta_<name>``, ``goal_<name>``, ``error_<name>``, as in data
-    sets; ``icpi task describe`` has their units.  None = not known.
+    sets; ``icpi task describe`` has their units.  None = not known; ``repeat_of`` is the number of
+    the first trial of the same theta, None = there is no earlier one.
     """
-    return [_row(task, trial) for trial in trials]
+    return [_row(task, trial, repeat_of(trial, trials)) for trial in trials]
 
 
-def _row(task: Task, trial: Trial) -> dict[str, Value]:
+def _row(task: Task, trial: Trial, repeated: int | None) -> dict[str, Value]:
     proposal, origin = trial.proposal, trial.origin
     vectors = {"theta": trial.theta, "goal": origin.goal, "error": trial.error}
     path = trial.trajectory
@@ -45,6 +47,7 @@ def _row(task: Task, trial: Trial) -> dict[str, Value]:
         "provenance": proposal.provenance,
         "fallback_reason": redact_text(proposal.fallback_reason),
         "projected": trial.projected,
+        "repeat_of": repeated,
         "predicted_cost": _known(proposal.predicted_cost),
         "predicted_std": _known(proposal.predicted_std),
         "proposal_seconds": _known(proposal.latency),
@@ -101,6 +104,9 @@ def trial_json(trial: Trial) -> dict[str, Json]:
         "fallback_reason": proposal.fallback_reason,
         "predicted_cost": proposal.predicted_cost,
         "predicted_std": proposal.predicted_std,
+        "expected_gain": proposal.expected_gain,
+        "trial_noise": proposal.trial_noise,
+        "repeat": proposal.is_repeat,
         "proposal_seconds": proposal.latency,
         "spread": proposal.details.get("spread"),
         "spent": proposal.details.get("spent"),

@@ -273,6 +273,11 @@ ARGUMENTS = (
         choices=("demonstration", "random"), nodes=(IMPROVER,), graphs=LIVE, run="first",
     ),
     Setting(
+        "stop", "after-trials", "end of a run: after its trials, or as soon as the expected gain "
+        "of a further one is below the noise of a trial",
+        choices=("after-trials", "when-converged"), nodes=(IMPROVER,), graphs=LIVE, run="stop",
+    ),
+    Setting(
         "options", "", 'more options of the improver, a JSON object such as {"digits": 3}',
         nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),

@@ -16,6 +16,7 @@ from icpi_ros.core.html import escaped, table, template
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
+from icpi_ros.runs.answer import repeat_of
 from icpi_ros.view.controls import Controls
 from icpi_ros.view.question import AskedMotion, WaitingQuestion, not_meant
 
@@ -40,7 +41,7 @@ def trials_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
             _prediction(trial),
             *(f"{value:.4g}" for value in trial.theta),
             trial.proposal.provenance,
-            _remarks(trial),
+            _remarks(trial, repeat_of(trial, trials)),
         )
         for trial in reversed(trials[-MAX_ROWS:])
     ]
@@ -56,8 +57,9 @@ def _panel(kind: str, markup: str) -> str:
     return str(getattr(template("panel.html").module, kind)(Markup(markup)))
 
 
-def _remarks(trial: Trial) -> str:
-    said = (trial.proposal.fallback_reason, trial.moved_back, trial.note)
+def _remarks(trial: Trial, repeated: int | None) -> str:
+    again = "" if repeated is None else f"repeat of trial {repeated}"
+    said = (trial.proposal.fallback_reason, trial.moved_back, again, trial.note)
     return "; ".join(part for part in said if part and not _is_within(part, said))
 
 

@@ -21,6 +21,8 @@ FEWEST = 100
 """Trials that are needed to see memory grow."""
 TASKS_SEEN = "slide,roll-gc"
 WORLDS = "slide,toss-gc"
+SPENT = "slide,slide-gc,roll-gc,rope-swing-gc"
+REPEATS = "embedded,embedded:repeats=when-noisy"
 COLD = "embedded,bo,cma,random"
 """Improvers that need no examples."""
 
@@ -289,4 +291,34 @@ def bag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=whole(10, 100_000), default=600, help="of a pose bag")
     parser.add_argument("--gigabytes", type=number(0.01, 100.0), default=0.2, help="of images")
     parser.add_argument("--folder", type=Path, help="where the bag is made; default: a temporary")
+    add_json(parser)
+
+
+def spending(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--tasks", metavar="T,..", default=SPENT, help="default: %(default)s")
+    parser.add_argument(
+        "--improvers",
+        metavar="I,..",
+        default=REPEATS,
+        help="one that predicts gains, with different options; default: %(default)s",
+    )
+    parser.add_argument(
+        "--noise",
+        type=length(0.0, 0.1),
+        action="append",
+        metavar="M",
+        help="of the sensor, on every coordinate [m], or 5mm; may be given more than once; "
+        "default: 0, 1, 2, 5 and 10 mm",
+    )
+    parser.add_argument(
+        "--instances", type=whole(1, 100_000), default=20, metavar="N", help="per task; default: 20"
+    )
+    parser.add_argument("--trials", type=whole(3, 100), default=10, metavar="K", help="default: 10")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--draws", choices=("test", "train"), default="test", help="default: test")
+    parser.add_argument("--cold", action="store_true", help="without the shipped examples")
+    parser.add_argument(
+        "--workers", type=whole(1, 256), help="processes; default: one per processor"
+    )
     add_json(parser)

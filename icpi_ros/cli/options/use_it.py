@@ -65,6 +65,7 @@ def run(parser: argparse.ArgumentParser) -> None:
     )
     add_setting(parser, "target_cost", "default: 0")
     add_setting(parser, "first", "default: demonstration")
+    add_setting(parser, "stop", "default: after-trials, with --resume that of the run")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     add_setting(parser, "learn_from", "default: auto")
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")

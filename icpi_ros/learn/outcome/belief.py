@@ -9,7 +9,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 from icpi_ros.learn.outcome.model import OutcomeModel
-from icpi_ros.learn.outcome.posterior import Posterior
+from icpi_ros.learn.outcome.posterior import NOISES, Posterior
 from icpi_ros.learn.retrieval import Scale
 
 
@@ -28,8 +28,15 @@ class OutcomeBelief(Protocol):
     def noise(self) -> float:
         """Standard deviation of a trial, scaled error."""
 
+    @property
+    def usual_noise(self) -> float:
+        """The same before any trial was seen."""
+
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)``, noise left out, at ``(n, d)``."""
+
+    def joint(self, points: Array) -> tuple[Array, Array]:
+        """Return mean ``(n, m)`` and covariance ``(n m, n m)``, noise left out, at ``(n, d)``."""
 
     def others(self) -> tuple[OutcomeBelief, ...]:
         """Return beliefs that explain the rows nearly as well, for planning."""
@@ -77,10 +84,20 @@ class DataBelief:
         """See :attr:`OutcomeBelief.noise`."""
         return self.posterior.noise
 
+    @property
+    def usual_noise(self) -> float:
+        """See :attr:`OutcomeBelief.usual_noise`."""
+        return NOISES[0]
+
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""
         mean, variance = self.posterior.predict(points, self._prior(points))
         return mean + self._model.offset(self.goal), variance
+
+    def joint(self, points: Array) -> tuple[Array, Array]:
+        """See :meth:`OutcomeBelief.joint`."""
+        mean, covariance = self.posterior.joint(points, self._prior(points))
+        return mean + self._model.offset(self.goal), covariance
 
     def _prior(self, points: Array) -> tuple[Array, Array]:
         if points is self.points:

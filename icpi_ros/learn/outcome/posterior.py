@@ -94,16 +94,33 @@ class Posterior:
         mean, basis = prior
         n, m = mean.shape
         flat = basis.reshape(n * m, -1)
-        cross = flat @ self.basis.T
-        near = self.residual**2 * _kernel(thetas, self.thetas, self.lengths)
-        for k in range(m):  # the residuals of two dimensions are independent
-            cross[k::m, k::m] += near
+        cross = self._cross(thetas, flat)
         white = cross @ self.factor.T
         variance = np.sum(flat**2, axis=1) + self.residual**2 - np.sum(white**2, axis=1)
         return (
             mean + (cross @ self.solved).reshape(n, m),
             np.maximum(variance, 0.0).reshape(n, m),
         )
+
+    def joint(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:
+        """Return mean ``(n, m)`` and covariance ``(n m, n m)``; otherwise as :meth:`predict`."""
+        mean, basis = prior
+        n, m = mean.shape
+        flat = basis.reshape(n * m, -1)
+        cross = self._cross(thetas, flat)
+        white = cross @ self.factor.T
+        near = np.kron(_kernel(thetas, thetas, self.lengths), np.eye(m))
+        covariance = flat @ flat.T + self.residual**2 * near - white @ white.T
+        return mean + (cross @ self.solved).reshape(n, m), covariance
+
+    def _cross(self, thetas: Array, flat: Array) -> Array:
+        """Return the covariance ``(k m, n m)`` of thetas ``(k, d)`` with the trials."""
+        cross = flat @ self.basis.T
+        near = self.residual**2 * _kernel(thetas, self.thetas, self.lengths)
+        m = len(flat) // len(thetas)
+        for k in range(m):  # the residuals of two dimensions are independent
+            cross[k::m, k::m] += near
+        return np.asarray(cross)
 
 
 def _inverse_root(covariance: Array) -> Array:

@@ -153,6 +153,11 @@ class RunBelief:
         """See :attr:`OutcomeBelief.noise`."""
         return self.kernel.noise
 
+    @property
+    def usual_noise(self) -> float:
+        """See :attr:`OutcomeBelief.usual_noise`."""
+        return float(np.exp(SCALES[2]))
+
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""
         inputs = self.frame.inputs(points, self.goal)
@@ -160,6 +165,15 @@ class RunBelief:
         explained = np.sum((cross @ self.factor.T) ** 2, axis=1)
         variance = np.maximum(self.kernel.variance(inputs) - explained, 0.0)
         return cross @ self.solved, np.tile(variance[:, np.newaxis], self.solved.shape[1])
+
+    def joint(self, points: Array) -> tuple[Array, Array]:
+        """See :meth:`OutcomeBelief.joint`; the errors of two dimensions are independent."""
+        inputs = self.frame.inputs(points, self.goal)
+        cross = self._cross(inputs)
+        white = cross @ self.factor.T
+        shared = self.kernel(inputs, inputs) - white @ white.T
+        covariance = np.asarray(np.kron(shared, np.eye(self.solved.shape[1])), dtype=np.float64)
+        return cross @ self.solved, covariance
 
     def _cross(self, inputs: Array) -> Array:
         """Return the covariance ``(k, n)`` of the run at inputs with the rows."""

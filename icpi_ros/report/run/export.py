@@ -12,6 +12,7 @@ from icpi_ros.core.files import replacing
 from icpi_ros.core.redact import Json, jsonable
 from icpi_ros.core.types import Trial
 from icpi_ros.llm.client.budget import Spending
+from icpi_ros.runs.answer import recommended
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.runs.trial_tables import Value, trial_json
 
@@ -20,12 +21,14 @@ def record_json(
     run_id: str, config: RunConfig, trials: list[Trial], spent: Spending
 ) -> dict[str, Json]:
     """Return a run in the form that ``icpi run --json`` writes; standard JSON, no NaN."""
+    answer = recommended(trials)
     return {
         "run_id": run_id,
         "task": config.task,
         "improver": config.improver,
         "config": jsonable(config.as_dict()),
         "spent": spent.as_dict(),
+        "recommended": None if answer is None else answer.number,
         "trials": jsonable([trial_json(trial) for trial in trials]),
     }
 

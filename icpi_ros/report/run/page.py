@@ -35,6 +35,7 @@ from icpi_ros.report.picture import plot_svg
 from icpi_ros.report.run.remarks import belief_lines, remark_lines
 from icpi_ros.report.run.sections import model_section, timing_section, tracking_table
 from icpi_ros.report.run.text import learned_lines, mixed_lines, prediction
+from icpi_ros.runs.answer import made_how
 from icpi_ros.runs.picture import draw_costs, draw_goal, draw_paths, near_goal
 from icpi_ros.runs.setup import RANDOM
 from icpi_ros.runs.store.records import RunRecord
@@ -140,7 +141,7 @@ def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
             _cost_cell(trial),
             Cell(millimetres(trial.best_cost), trial.best_cost),
             Cell(f"{trial.seconds:.2f}" if math.isfinite(trial.seconds) else "-", trial.seconds),
-            Cell(trial.proposal.provenance + (", projected" if trial.projected else "")),
+            Cell(trial.proposal.provenance + made_how(trial, trials)),
             Cell(_why(trial), tone="bad"),
         ][: len(columns)]
         for trial in trials

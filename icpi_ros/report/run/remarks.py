@@ -7,6 +7,7 @@ from numbers import Real
 
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.core.units import millimetres
+from icpi_ros.runs.answer import answer_of
 
 
 def belief_lines(trials: Sequence[Trial]) -> list[str]:
@@ -23,10 +24,16 @@ def belief_lines(trials: Sequence[Trial]) -> list[str]:
 
 
 def remark_lines(trials: Sequence[Trial]) -> list[str]:
-    """Return a line per parameter that changed nothing, and one on noise above what is left.
+    """Return a line per parameter that changed nothing, one on noise above what is left.
 
-    As far as the last proposal that was made from an improver's belief knows of any.
+    As far as the last proposal that was made from an improver's belief knows of any.  Then the
+    answer of the run, where it is not the trial that looked best.
     """
+    answer = answer_of(trials)
+    return [*_last_remarks(trials), *([answer.line] if answer else [])]
+
+
+def _last_remarks(trials: Sequence[Trial]) -> list[str]:
     proposed = [trial for trial in trials if "belief_from_data" in trial.proposal.details]
     if not proposed:
         return []

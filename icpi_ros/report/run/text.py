@@ -13,6 +13,7 @@ from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.run.remarks import belief_lines, remark_lines
+from icpi_ros.runs.answer import made_how
 from icpi_ros.runs.earlier import learned_text
 from icpi_ros.runs.store.records import RunRecord
 
@@ -39,7 +40,7 @@ def trial_line(trial: Trial, space: ParameterSpace, budget: int) -> str:
         f"trial {trial.number:>{len(str(budget - 1))}} ({trial.number + 1}/{budget})",
         space.describe(trial.theta) + (" (projected)" if trial.projected else ""),
         _outcome(trial),
-        improver_label(trial.proposal),
+        improver_label(trial.proposal) + (", a repeat" if trial.proposal.is_repeat else ""),
         f"{_seconds(trial.seconds)} s",
     ]
     return "  ".join(parts)
@@ -94,7 +95,9 @@ def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
     predicts = any(math.isfinite(trial.proposal.predicted_cost) for trial in trials)
     header += ["predicted"] if predicts else []
     header += ["cost", "best so far", "seconds", "improver"]
-    rows = [header, *(_row(trial, trial is best, predicts) for trial in trials)]
+    how = [made_how(trial, trials) for trial in trials]
+    rows = [_row(t, t is best, predicts, made) for t, made in zip(trials, how, strict=True)]
+    rows.insert(0, header)
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
@@ -161,7 +164,7 @@ def fallback_line(improver: str, trials: Sequence[Trial]) -> str | None:
     )
 
 
-def _row(trial: Trial, is_best: bool, predicts: bool) -> list[str]:
+def _row(trial: Trial, is_best: bool, predicts: bool, how: str) -> list[str]:
     cost = millimetres(trial.cost) if trial.status is TrialStatus.DONE else trial.status.value
     return [
         str(trial.number) + (" *" if is_best else "  "),
@@ -170,7 +173,7 @@ def _row(trial: Trial, is_best: bool, predicts: bool) -> list[str]:
         cost,
         millimetres(trial.best_cost),
         _seconds(trial.seconds),
-        improver_label(trial.proposal) + (", projected" if trial.projected else ""),
+        improver_label(trial.proposal) + how,
     ]
 
 

@@ -30,6 +30,7 @@ from icpi_ros.learn.dataset.dataset import Dataset, load
 from icpi_ros.learn.dataset.execution import Execution
 from icpi_ros.ros.base.convert import proposal_msg
 from icpi_ros.ros.improver.motion_client import MotionClient
+from icpi_ros.runs.answer import answer_of
 from icpi_ros.runs.earlier import AUTO, learned_text
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import require_model
@@ -66,6 +67,8 @@ class Setup:
     """A run begins although its model cannot be asked."""
     first: str = "demonstration"
     """First trial of new runs: the demonstration, of a task that has one, or random."""
+    stop: str = "after-trials"
+    """End of runs, of resumed ones, too: after their trials, or when a trial is not worth it."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,11 @@ class ImprovementJob:
             if record.state != "finished":  # else no proposal is left to be made
                 self._require_model(stored.improver, stored.options)
             return Run.resume(
-                store, goal.resume_run_id, dataset=dataset, execution=self._setup.execution
+                store,
+                goal.resume_run_id,
+                dataset=dataset,
+                execution=self._setup.execution,
+                stop=self._setup.stop,
             )
         improver = goal.improver or self._setup.improver
         options = IMPROVERS.get(improver).taken(self._setup.options)
@@ -156,6 +163,7 @@ class ImprovementJob:
             mix=self._setup.mix,
             learn_from=self._setup.learn_from,
             first=self._setup.first,
+            stop=self._setup.stop,
         )
 
     def _require_model(self, improver: str, options: Mapping[str, Any]) -> None:
@@ -186,8 +194,7 @@ class ImprovementJob:
             self._listener.feedback(State.PROPOSING, run, number, None)
             try:
                 trial = run.ask()
-            except BudgetSpent as exc:
-                self._listener.log(f"run {run.run_id} ends: {exc}")
+            except BudgetSpent:
                 break
             self._listener.proposed(run, trial)
             self._listener.feedback(State.EXECUTING, run, trial.number, None)
@@ -203,6 +210,9 @@ class ImprovementJob:
             except IcpiError as exc:
                 self._publish(run, run.fail(str(exc)))
                 return Code.EXECUTION_FAILED, f"trial {trial.number}: {exc}"
+        self._listener.log(f"run {run.run_id} ends: {run.reason}")
+        if answer := answer_of(run.trials):
+            self._listener.log(answer.line)
         return Code.NONE, ""
 
     def _attempt(self, run: Run, trial: Trial) -> None:

@@ -64,6 +64,7 @@ class PolicyImprover(IcpiNode):
             learn_from=values["learn_from"],
             fallback=values["fallback"] == ALLOW,
             first=values["first"],
+            stop=values["stop"],
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]

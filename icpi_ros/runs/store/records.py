@@ -46,6 +46,7 @@ class RunConfig:
         learned_from: earlier runs of the store whose trials stand behind the data set: the number
             of trials by id of the run, in the order of the ids.
         first: first trial: ``demonstration``, of a task that has one, or ``random``.
+        stop: ``after-trials``, or ``when-converged``: also where a trial is not worth it.
     """
 
     task: str
@@ -62,6 +63,7 @@ class RunConfig:
     dataset_arm: str = ""
     learned_from: Mapping[str, int] = field(default_factory=dict)
     first: str = "demonstration"
+    stop: str = "after-trials"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""
@@ -123,6 +125,7 @@ class RunSummary:
     state: str
     execution: Execution
     mixed: str = ""
+    note: str = ""
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

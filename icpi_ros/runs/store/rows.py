@@ -10,6 +10,7 @@ import numpy as np
 
 from icpi_ros.core.redact import jsonable, redact, redact_text
 from icpi_ros.core.types import (
+    ANSWER,
     Array,
     ObjectTrajectory,
     Proposal,
@@ -128,8 +129,9 @@ def finish_row(trial: Trial) -> dict[str, Any]:
 
     Theta and where it came from are among them: a person may have changed it since the start.
     """
-    seen = trial.trajectory
+    seen, details = trial.trajectory, trial.proposal.details
     return {
+        **({"details": to_json(details)} if ANSWER in details else {}),
         "theta": blob(trial.theta),
         "projected": int(trial.projected),
         "provenance": trial.proposal.provenance,

@@ -246,4 +246,5 @@ def _summary(stored: _Stored) -> RunSummary:
         state=record.state,
         execution=record.execution,
         mixed=record.mixed,
+        note=record.note,
     )

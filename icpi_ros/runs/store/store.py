@@ -132,8 +132,8 @@ class TrialStore(Storage):
     def runs(self) -> list[RunSummary]:
         """Return a summary of every run, the oldest first."""
         query = """
-            SELECT r.run_id, r.created, r.task, r.improver, r.budget, r.state, r.execution, r.mixed,
-                   COUNT(DISTINCT t.number) AS trials, MIN(t.cost) AS best
+            SELECT r.run_id, r.created, r.task, r.improver, r.budget, r.state, r.note, r.execution,
+                   r.mixed, COUNT(DISTINCT t.number) AS trials, MIN(t.cost) AS best
             FROM runs r LEFT JOIN trials t ON t.run_id = r.run_id AND t.status = 'done'
             GROUP BY r.run_id ORDER BY r.created, r.run_id
         """
@@ -150,6 +150,7 @@ class TrialStore(Storage):
                     state=row["state"],
                     execution=self._readable(row["run_id"], row["execution"]),
                     mixed=row["mixed"],
+                    note=row["note"],
                 )
                 for row in db.execute(query)
             ]
