@@ -169,7 +169,6 @@ def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, 
         words += [name, str(path.absolute())] if path else []
     words += ["--arm", argument_of(arm)] if args.arm and arm else []
     words += ["--fallback", args.fallback] if args.fallback else []
-    words += ["--stop", args.stop] if args.stop else []
     words += ["--world", args.world] if args.world else []
     if args.in_process:
         noises = {"--noise": args.noise, "--latency": args.latency}

@@ -390,7 +390,8 @@ def report(plan: Plan, run_id: str) -> int:
         _say(fell_back)
     if record.state != "finished":
         why = f"{record.state}: {record.note}" if record.note else "not finished"
-        print(printable(f"run {why}; continue with: {_resume_command(plan, run_id)}"))
+        other = plan.stop if plan.stop != record.config.stop else ""
+        print(printable(f"run {why}; continue with: {_resume_command(plan, run_id, other)}"))
         return 1
     if len(trials) < plan.trials:
         print(printable(f"run finished: {record.note}"))

@@ -28,7 +28,7 @@ to, which is an upper limit as long as gains become smaller."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class RunAnswer:
     """Answer of a run where it is not the trial that looked best.
 
     Attributes:
@@ -54,7 +54,7 @@ class Answer:
         )
 
 
-def answer_of(trials: Sequence[Trial]) -> Answer | None:
+def answer_of(trials: Sequence[Trial]) -> RunAnswer | None:
     """Return the answer of a run, new or stored; None = the trial that looked best, if any."""
     done = _done(trials)
     kept = done[-1].proposal.details.get(ANSWER) if done else None
@@ -63,7 +63,7 @@ def answer_of(trials: Sequence[Trial]) -> Answer | None:
     found = next((trial for trial in done if trial.number == kept.get("trial")), None)
     if found is None:
         return None
-    return Answer(found, _best(done), float(kept["expected_cost"]), float(kept["noise"]))
+    return RunAnswer(found, _best(done), float(kept["expected_cost"]), float(kept["noise"]))
 
 
 def recommended(trials: Sequence[Trial]) -> Trial | None:

@@ -84,7 +84,7 @@ class SpentCells:
             goal=instance.goal,
             trials=self.trials,
             seed=self.seed,
-            proposals=_Proposals(improver, instance, self.seed),
+            proposals=_AfterFirst(improver, instance, self.seed),
         )
         costs: list[float] = []  # true, of the trials that are done
         rows: list[Row] = []
@@ -101,7 +101,7 @@ class SpentCells:
 
 
 @dataclass(frozen=True)
-class _Proposals:
+class _AfterFirst:
     """Proposals of an improver after the first attempt of an instance."""
 
     improver: Improver
