@@ -132,8 +132,7 @@ class Improver(ABC):
         """Return the next theta for a non-empty ``history`` (oldest first).
 
         The proposal may lie out of bounds: the loop projects it and records that it did.  It is
-        always finite, ``(d,)``.  A theta that was executed is proposed only where a repeat is
-        meant, and the proposal says so (``Proposal.is_repeat``).
+        always finite, ``(d,)``.  A repeat that is meant says so (``Proposal.is_repeat``).
         """
 
     def recommend(self, history: Sequence[Outcome]) -> Recommendation:

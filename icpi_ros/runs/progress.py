@@ -11,7 +11,7 @@ from icpi_ros.core.html import table
 from icpi_ros.core.text import error_line, printable
 from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
-from icpi_ros.runs.answer import recommended
+from icpi_ros.runs.answer import answer_of, recommended
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.picture.live import LivePicture
 from icpi_ros.runs.store.records import RunConfig
@@ -66,7 +66,11 @@ class RunProgress:
     def __repr__(self) -> str:
         """Return one line: task, improver, state and progress."""
         best = f", best {millimetres(self.best.cost)}" if self.best is not None else ""
-        why = f" ({printable(self.reason)})" if self.state in ("failed", "cancelled") else ""
+        early = self.state == "finished" and len(self.history) < self.config.budget
+        shown = early or self.state in ("failed", "cancelled")
+        why = f" ({printable(self.reason)})" if shown else ""
+        answer = answer_of(self.trials)
+        best += f", recommended trial {answer.trial.number}" if answer else ""
         what = f"{self.config.task} with {self.config.improver}"
         return (
             f"<Run {self.run_id}: {what}, {self.state}{why}, "

@@ -124,6 +124,15 @@ def says_who_made_it(kind: Kind) -> None:
     json.dumps(dict(proposal.details), allow_nan=False)
 
 
+def recommends_one_of_its_trials(kind: Kind) -> None:
+    """The answer of a run is one of its trials, with a finite expected cost."""
+    improver = kind(toy.context(examples()))
+    for case in ("one", "several"):
+        found = improver.recommend(HISTORIES[case])
+        require(0 <= found.index < len(HISTORIES[case]), f"{case}: it recommends {found.index}")
+        require(np.isfinite(found.expected_cost), f"{case}: it expects {found.expected_cost}")
+
+
 def unknown_options_are_refused(kind: Kind) -> None:
     """An option that it does not have is refused, with those that it has."""
     try:
@@ -146,5 +155,6 @@ CHECKS: tuple[Callable[[Kind], None], ...] = (
     keeps_no_state_between_calls,
     leaves_its_inputs_alone,
     says_who_made_it,
+    recommends_one_of_its_trials,
     unknown_options_are_refused,
 )

@@ -138,6 +138,11 @@ class ImprovementJob:
                 )
             if record.state != "finished":  # else no proposal is left to be made
                 self._require_model(stored.improver, stored.options)
+            if stored.stop != self._setup.stop:
+                self._listener.log(
+                    f"run {goal.resume_run_id} began with stop = {stored.stop}, now it is "
+                    f"{self._setup.stop}"
+                )
             return Run.resume(
                 store,
                 goal.resume_run_id,
