@@ -294,7 +294,7 @@ def test_the_benchmark_counts_what_a_stopped_run_spends_and_loses():
     assert lines[2:] == [
         "noise 2 mm",
         "  embedded: 1 runs, 0.0 repeats",
-        "    after  5: 4.00 [4.00, 4.00] | 2.00 [2.00, 2.00]",
+        "    after  5: 4.00 [4.00, 4.00] | 2.00 [2.00, 2.00] | -2.00 [-2.00, -2.00]",
         "    stopped when converged: spends 4.0 of 6 trials, loses 0.83 [0.83, 0.83]",
     ]
 

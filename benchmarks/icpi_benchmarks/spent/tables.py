@@ -14,7 +14,7 @@ from icpi_ros.runs.answer import has_converged
 Row = Mapping[str, Any]
 SHOWN = (5, 8, 10)
 """Numbers of trials that the tables show."""
-_HEAD = "true cost [mm] of the theta that looked best | of the recommended one, mean [95 %]"
+_HEAD = "true cost [mm], mean [95 %]: theta that looked best | recommended one | paired difference"
 
 
 def text(rows: Sequence[Row], seed: int) -> list[str]:
@@ -53,11 +53,13 @@ def _lines(label: str, runs: Sequence[Sequence[Row]], left_out: int, seed: int) 
     lines = [f"  {label}: {len(runs)} runs{gone}, {repeats:.1f} repeats"]
     for count in SHOWN:
         if count <= len(runs[0]):
-            looked = _mean([run[count - 1]["looked_best"] for run in runs], seed)
-            answer = _mean([run[count - 1]["answer"] for run in runs], seed)
-            lines.append(f"    after {count:>2}: {looked} | {answer}")
+            at = [run[count - 1] for run in runs]
+            looked, answer = (np.array([row[k] for row in at]) for k in ("looked_best", "answer"))
+            shown = (_mean(costs, seed) for costs in (looked, answer, answer - looked))
+            lines.append(f"    after {count:>2}: {' | '.join(shown)}")
     spent = [stopped_after(run) for run in runs]
-    lost = [run[n - 1]["answer"] - run[-1]["answer"] for n, run in zip(spent, runs, strict=True)]
+    ends = [(run[n - 1]["answer"], run[-1]["answer"]) for n, run in zip(spent, runs, strict=True)]
+    lost = np.array([stopped - last for stopped, last in ends])
     lines.append(
         f"    stopped when converged: spends {np.mean(spent):.1f} of {len(runs[0])} trials, loses "
         f"{_mean(lost, seed)}"
@@ -65,7 +67,7 @@ def _lines(label: str, runs: Sequence[Sequence[Row]], left_out: int, seed: int) 
     return lines
 
 
-def _mean(costs: Sequence[float], seed: int) -> str:
-    values: Array = 1e3 * np.array(costs)
+def _mean(costs: Array, seed: int) -> str:
+    values = 1e3 * costs
     low, high = percentile_interval(resampled_means(values, seed))
     return f"{values.mean():.2f} [{low:.2f}, {high:.2f}]"
