@@ -21,6 +21,7 @@ from icpi_ros.view.rules import check_frames
 
 if TYPE_CHECKING:
     from icpi_ros.cli.json_output import JsonOutput
+    from icpi_ros.runs.store.records import RunRecord
     from icpi_ros.view.page import PageAddress, RunPage
 
 LOOK_EVERY = 1.0
@@ -119,15 +120,27 @@ def _show_stored(args: argparse.Namespace) -> None:
         subject = Subject(title, task, arm, task.goal_space.as_vector(config.goal))
         with closing(RunPage(subject, address)) as page:
             page.show_trials(trials, config.budget)
+            page.say(_standing(record, trials))
             say_link(page, json=args.json)
-            print(printable(f"run {args.what}: {title}, {record.state}; Ctrl-C ends the page"))
+            end = record.state + (f": {record.note}" if record.note else "")
+            print(printable(f"run {args.what}: {title}, {end}; Ctrl-C ends the page"))
             while True:
                 time.sleep(LOOK_EVERY)
                 if record.state == "open":
                     record, found = store.run(args.what), store.trials(args.what)
                     if _progress(found) != _progress(trials) or record.state != "open":
                         page.show_trials(found, config.budget, play=_done(found) > _done(trials))
+                        page.say(_standing(record, found))
                         trials = found
+
+
+def _standing(record: RunRecord, trials: Sequence[Trial]) -> str:
+    """Return how far a run is, and why it ended where that was before its last trial."""
+    from icpi_ros.view.page import progress_line
+
+    budget = record.config.budget
+    early = record.state != "open" and _done(trials) < budget and record.note
+    return progress_line(trials, budget) + (f"; {record.state}: {record.note}" if early else "")
 
 
 def _progress(trials: Sequence[Trial]) -> list[tuple[int, TrialStatus]]:

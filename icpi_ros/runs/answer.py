@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from icpi_ros.core.errors import UsageError
+from icpi_ros.core.errors import BudgetSpent, UsageError
 from icpi_ros.core.types import ANSWER, Array, Outcome, Proposal, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.runs.proposals import Proposals, SeededProposals
+from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings.table import find
 from icpi_ros.tasks.feasibility import FeasibilityCheck
 
@@ -144,6 +145,11 @@ def has_converged(done: int, budget: int, gain: float, noise: float) -> bool:
     return done >= MIN_TRIALS and trials_left(done, budget) * gain < noise  # never of NaN
 
 
+def may_have_converged(config: RunConfig, history: Sequence[Outcome]) -> bool:
+    """Return whether the next proposal decides if a run ends."""
+    return config.stop == WHEN_CONVERGED and len(history) >= MIN_TRIALS
+
+
 @dataclass(frozen=True)
 class Foreseen:
     """Proposals of a run, of which the next one is known already.
@@ -164,7 +170,10 @@ class Foreseen:
     ) -> Foreseen:
         """Ask for the proposal of the next trial."""
         number, source = len(history), _source(proposals)
-        return cls(source, number, source.propose(history, number, why_not))
+        try:
+            return cls(source, number, source.propose(history, number, why_not))
+        except BudgetSpent as exc:  # whoever asks for the trial is told
+            return cls(source, -1, Proposal(history[-1].theta, "", str(exc)))
 
     def propose(
         self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck

@@ -28,7 +28,7 @@ from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.runs.answer import AFTER_TRIALS, WHEN_CONVERGED, Foreseen, with_answer
+from icpi_ros.runs.answer import AFTER_TRIALS, Foreseen, may_have_converged, with_answer
 from icpi_ros.runs.earlier import AUTO
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.progress import RunProgress
@@ -387,7 +387,7 @@ class Run(RunProgress):
 
     def _end_if_complete(self) -> None:
         reason = self._completion()
-        if not reason and self.config.stop == WHEN_CONVERGED:
+        if not reason and may_have_converged(self.config, self.history):
             self._proposals = Foreseen.of(self._proposals, self.history, self.why_not)
             reason = self._proposals.converged(self.config.budget)
         if reason:

@@ -9,7 +9,7 @@ from icpi_benchmarks.spent.tables import stopped_after, text
 from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import UsageError
+from icpi_ros.core.errors import BudgetSpent, UsageError
 from icpi_ros.core.types import Outcome, Proposal
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver, Recommendation, lowest_mean
@@ -76,6 +76,16 @@ def test_a_run_stops_when_all_further_trials_promise_less_than_the_noise_and_not
     )
 
 
+def test_a_run_without_a_trial_is_resumed_like_any_other(tmp_path):
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        begun = run_of(stop="when-converged", storage=store)
+        theta = begun.ask().theta
+        begun.close()
+        again = Run.resume(store, begun.run_id)
+        np.testing.assert_array_equal(again.ask().theta, theta)
+        again.close()
+
+
 def test_two_trials_are_too_few_to_have_converged():
     assert not played(run_of(stop="when-converged"), until=2).finished
     assert GAINS[2] == 0.0
@@ -97,6 +107,20 @@ def test_an_improver_that_predicts_no_gain_cannot_stop_when_converged(improver):
     message = rf"when-converged needs .* {improver} does not, choose embedded .*after-trials"
     with pytest.raises(UsageError, match=message):
         run_of(improver=improver, stop="when-converged")
+
+
+def test_a_budget_that_is_spent_shows_where_the_next_trial_is_asked_for(monkeypatch):
+    def spent(*_):
+        raise BudgetSpent("all calls are used")
+
+    run = played(run_of(stop="when-converged"), 2)
+    trial = run.ask()
+    monkeypatch.setattr(Gaining, "propose", spent)
+    run.tell(rollout(trial.theta))
+    assert not run.finished
+    with pytest.raises(BudgetSpent):
+        run.ask()
+    assert run.reason == "all calls are used"
 
 
 def test_the_trial_that_was_thought_of_is_the_one_that_is_executed():
