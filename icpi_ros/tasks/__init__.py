@@ -9,7 +9,7 @@ from icpi_ros.tasks.base import Task
 TASKS: Registry[Task] = Registry(
     "task",
     {
-        "edge-gc": "icpi_ros.tasks.edge:EDGE_GC",
+        "edge-gc": "icpi_ros.tasks.slide:EDGE_GC",
         "hit-gc": "icpi_ros.tasks.hit:HIT_GC",
         "roll-gc": "icpi_ros.tasks.roll:ROLL_GC",
         "rope-swing": "icpi_ros.tasks.rope_swing:ROPE_SWING",

@@ -42,7 +42,7 @@ class ThrowGc(Task):
     """
 
     name: ClassVar[str] = "throw-gc"
-    summary: ClassVar[str] = "throw a ball by eight parameters: where it lands and how high it rises"
+    summary: ClassVar[str] = "throw a ball by eight parameters, so that it rises and lands as asked"
     scene: ClassVar[str] = "toss.xml"
     revision: ClassVar[int] = 1
     object_body: ClassVar[str] = "ball"
