@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
     from icpi_ros.tasks.base import Task
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the files: 1 had no paths."""
+EXAMPLES = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
+"""Fields with one row per example that every data set has."""
+PATHS = ("path", "label_path")
+"""Fields with one row per example that are None where no path is known."""
 REBUILD_TOLERANCE = 1e-5
 """Largest deviation [unit of the column] of a data set built again on another kind of processor.
 
@@ -57,6 +62,10 @@ class Dataset:
         group: ``(N,)`` int: examples of one physics sample share a number.
         provenance: of the set: command, seed, versions, task definition (JSON-able).
         arms: that executed the examples; empty = unknown, several = mixed on purpose.
+        path: ``(N, P, 3)`` places of the object [m], frame ``base``, under theta, as
+            :func:`icpi_ros.learn.paths.sample_path` makes them; all NaN where it is unknown.
+        label_path: the same under theta + dtheta; None if ``path`` is, and only then.
+        path_times: ``(P,)`` times of the places [s]; None if ``path`` is, and only then.
     """
 
     task: str
@@ -69,6 +78,9 @@ class Dataset:
     group: Array | Indices
     provenance: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[ArmId, ...] = ()
+    path: Array | None = None
+    label_path: Array | None = None
+    path_times: Array | None = None
 
     def __len__(self) -> int:
         return int(self.theta.shape[0])
@@ -77,6 +89,11 @@ class Dataset:
         """Return one line: number of examples, task and arms."""
         arms = " and ".join(arm.name for arm in self.arms) or "an unknown arm"
         return f"<Dataset {self.task}: {len(self)} examples with {arms}>"
+
+    def take(self, rows: Indices | NDArray[np.bool_] | slice) -> Dataset:
+        """Return the examples ``rows`` (numbers, a mask or a slice), their paths with them."""
+        names = EXAMPLES if self.path is None else EXAMPLES + PATHS
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the examples as a data frame, with the columns of a data set's file.
@@ -215,6 +232,24 @@ def check_task(dataset: Dataset, task: Task) -> None:
     wanted |= {"cost": (n,), "label_cost": (n,), "group": (n,)}  # type: ignore[dict-item]
     for name, shape in wanted.items():
         found = getattr(dataset, name).shape
+        if found != shape:
+            raise DatasetError(f"{name} of the data set has shape {found}, expected {shape}")
+    _check_paths(dataset)
+
+
+def _check_paths(dataset: Dataset) -> None:
+    """Check the shapes of the paths, if there are any, and that their times increase."""
+    paths = {name: getattr(dataset, name) for name in (*PATHS, "path_times")}
+    missing = [name for name, found in paths.items() if found is None]
+    if len(missing) == len(paths):
+        return
+    if missing:
+        raise DatasetError(f"the data set has paths, but no {missing[0]}: give all three, or none")
+    times = paths["path_times"]
+    if times.ndim != 1 or not (np.isfinite(times).all() and (np.diff(times) > 0.0).all()):
+        raise DatasetError("path_times of the data set are not finite and strictly increasing")
+    for name in PATHS:
+        found, shape = paths[name].shape, (len(dataset), len(times), 3)
         if found != shape:
             raise DatasetError(f"{name} of the data set has shape {found}, expected {shape}")
 
