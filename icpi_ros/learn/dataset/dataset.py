@@ -90,7 +90,7 @@ class Dataset:
         arms = " and ".join(arm.name for arm in self.arms) or "an unknown arm"
         return f"<Dataset {self.task}: {len(self)} examples with {arms}>"
 
-    def take(self, rows: Indices | NDArray[np.bool_] | slice) -> Dataset:
+    def take(self, rows: NDArray[np.int64 | np.bool_] | slice) -> Dataset:
         """Return the examples ``rows`` (numbers, a mask or a slice), their paths with them."""
         names = EXAMPLES if self.path is None else EXAMPLES + PATHS
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
@@ -276,6 +276,14 @@ def check(dataset: Dataset, task: Task, where: str) -> None:
     label = dataset.label_cost
     _refuse(np.isinf(label) | (label < 0), label, f"{where}: label_cost", "not a cost in metres")
     _check_bounds(dataset, task, where)
+    for name in PATHS if dataset.path is not None else ():
+        bad = ~np.isfinite(getattr(dataset, name)).all(axis=(1, 2))
+        part = bad & ~np.isnan(getattr(dataset, name)).all(axis=(1, 2))
+        if part.any():
+            raise DatasetError(
+                f"{where}: {name} in row {np.argmax(part)} is not finite: must be numbers, or "
+                "nothing at all"
+            )
 
 
 def check_arm(dataset: Dataset, arm: ArmId, mix: bool = False) -> str:
