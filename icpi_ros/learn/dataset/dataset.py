@@ -209,7 +209,8 @@ def freeze(dataset: Dataset) -> None:
 def fingerprint(dataset: Dataset) -> str:
     """Return a short hash of the examples (not of the provenance): the identity of a data set.
 
-    Of the stored bits: a rebuild on another kind of processor has another one.
+    Of the stored bits: a rebuild on another kind of processor has another one.  Not of the paths,
+    so that a set is the same with and without them: see :func:`paths_fingerprint`.
     """
     digest = hashlib.sha256(dataset.task.encode())
     for array in (dataset.theta, dataset.error, dataset.dtheta, dataset.goal, dataset.cost):
@@ -217,6 +218,23 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     digest.update(np.ascontiguousarray(dataset.group, dtype="<i8").tobytes())
     return digest.hexdigest()[:16]
+
+
+def paths_fingerprint(dataset: Dataset) -> str:
+    """Return a short hash of the paths as they are stored; empty = the set has none."""
+    if dataset.path_times is None:
+        return ""
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.path_times, dtype="<f8").tobytes())
+    for array in (dataset.path, dataset.label_path):
+        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def count_paths(dataset: Dataset) -> dict[str, int]:
+    """Return of how many examples, and of how many labels, the object's path is known."""
+    found = [getattr(dataset, name) for name in PATHS]
+    counts = [0 if one is None else int(np.isfinite(one).all(axis=(1, 2)).sum()) for one in found]
+    return dict(zip(("examples", "labels"), counts, strict=True))
 
 
 def check_task(dataset: Dataset, task: Task) -> None:
