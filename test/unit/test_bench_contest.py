@@ -84,9 +84,10 @@ def contest(kinds, number=0, trials=5, limit=LIMIT, noise=0.0, condition=None, *
     instance = Instance(number, instance.physics, GOAL, world.pop("theta", instance.theta))
     rules = ContestRules(seed=7, trials=trials, time_limit=limit)
     who = [k if isinstance(k, Entrant) else Entrant(label, k, {}) for label, k in kinds.items()]
-    drifting = [unstable_above(np.inf, [grip]) for grip in world.pop("walk", ())]
-    simulate = unstable_above(world.pop("above", np.inf), instance.physics, **world)
-    bench = SharedRollouts(TASK, instance, noise, 7, simulate, drifting)
+    first, *walk = world.pop("walk", instance.physics[:1])
+    later = [unstable_above(np.inf, [grip]) for grip in walk]
+    simulate = unstable_above(world.pop("above", np.inf), [first], **world)
+    bench = SharedRollouts(TASK, instance, noise, 7, simulate, later)
     rows = play(TASK, UR5E, condition or Condition(), instance, who, DATA, rules, bench)
     json.dumps(rows, allow_nan=False)
     assert [row["improver"] for row in rows] == [label for label in kinds for _ in range(trials)]

@@ -75,9 +75,9 @@ class TaskCells:
         instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
         simulate = simulator(self.task, self.arm, instance.physics)
         walk = self._walk(condition, instance)
-        drifting = [simulator(self.task, self.arm, physics) for physics in walk]
+        later = [simulator(self.task, self.arm, physics) for physics in walk[1:]]
         bench = SharedRollouts(
-            self.task, instance, condition.noise, self.rules.seed, simulate, drifting
+            self.task, instance, condition.noise, self.rules.seed, simulate, later
         )
         playing = condition.players([entrant.label for entrant in self.entrants])
         who = [entrant for entrant in self.entrants if entrant.label in playing]

@@ -94,7 +94,7 @@ class SharedRollouts:
         noise: float,
         seed: int,
         simulate: Simulate,
-        drifting: Sequence[Simulate] = (),
+        later: Sequence[Simulate] = (),
     ) -> None:
         """Remember the circumstances.
 
@@ -104,10 +104,11 @@ class SharedRollouts:
             noise: standard deviation of the sensor [m].
             seed: of the noise.
             simulate: simulator under the physics of the instance.
-            drifting: simulators of the single trials, where the physics drift; () = they do not.
+            later: simulators of the trials after the first, where the physics drift; () = they do
+                not.
         """
         self._task, self._instance = task, instance
-        self._simulators = tuple(drifting) or (simulate,)
+        self._simulators = (simulate, *later)
         self._observation, self._seed = Observation(noise), seed
         self._paths: dict[tuple[int, bytes], ObjectTrajectory | Refusal] = {}
 
