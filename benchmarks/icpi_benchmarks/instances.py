@@ -20,6 +20,9 @@ from icpi_ros.tasks.feasibility import FeasibilityCheck, anything, first_possibl
 STREAMS = {"test": 0x7E51, "shifted": 0x5B1F, "train": 0x7A13}
 """Third entropy word of each kind of draws.  Data sets have 2 words or 0x401 as the third."""
 
+DRIFT_STREAM = 0xD21F
+"""Third entropy word of how the physics of an instance change from trial to trial."""
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -69,6 +72,34 @@ def draw_instance(
     physics = task.sample_shifted(rng) if draws == "shifted" else task.sample_physics(rng)
     goal = task.sample_goal(rng)
     return Instance(number, physics, goal, first_possible(task.space, rng, why_not))
+
+
+def drifting_physics(
+    task: Task, instance: Instance, share: float, seed: int, trials: int
+) -> tuple[Array, ...]:
+    """Return the hidden physics ``(P,)`` of every trial of an instance.
+
+    The first quantity of the physics, friction where an object slides or rolls, walks at random:
+    every step is normal, its standard deviation ``share`` of the width of the documented range,
+    at whose ends it is reflected.  The same steps for all improvers, and times the share for all
+    shares.  Trial 0 has the physics of the instance.
+    """
+    rng = np.random.default_rng([seed, instance.number, DRIFT_STREAM])
+    steps = share * rng.standard_normal(trials - 1)
+    physics = np.tile(instance.physics, (trials, 1))
+    if task.physics_space.dim and share > 0.0:
+        inside = task.physics_space.contains(instance.physics)
+        range_ = (task.physics_space if inside else task.shifted_space).parameters[0]
+        width = task.physics_space.parameters[0].upper - task.physics_space.parameters[0].lower
+        walked = physics[0, 0] + width * np.concatenate([[0.0], np.cumsum(steps)])
+        physics[1:, 0] = _reflected(walked, range_.lower, range_.upper)[1:]
+    return tuple(physics)
+
+
+def _reflected(values: Array, lower: float, upper: float) -> Array:
+    """Return values ``(n,)`` folded into a range at its ends."""
+    width = upper - lower
+    return np.asarray(lower + width - np.abs(np.mod(values - lower, 2.0 * width) - width))
 
 
 def proposal_rng(seed: int, number: int, trial: int, label: str) -> np.random.Generator:

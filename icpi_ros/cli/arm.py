@@ -22,6 +22,8 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.reach import Reach, reach
 
 MAX_STRIKES = 20_000
+USUAL_STRIKES = 2500
+"""Motions of a grid that are tried unless ``--points`` says otherwise: 7 points of 4 parameters."""
 
 
 def check_one(args: argparse.Namespace) -> int:
@@ -60,12 +62,19 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
     if not args.task:
         return None, 0
     task = TASKS.get(args.task)
-    points = args.points or (21 if task.space.dim < 3 else 7)
+    points = args.points or _usual_points(task.space.dim)
     if points**task.space.dim > MAX_STRIKES:
         raise UsageError(
             f"--points {points} gives {points**task.space.dim} motions: allowed are {MAX_STRIKES}"
         )
     return task, points
+
+
+def _usual_points(dim: int) -> int:
+    """Return the points of a grid along each of ``dim`` parameters."""
+    if dim < 3:
+        return 21
+    return next((n for n in range(7, 2, -1) if n**dim <= USUAL_STRIKES), 2)
 
 
 def _print_arm(arm: Arm, findings: list[ArmFinding]) -> None:

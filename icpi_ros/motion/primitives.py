@@ -7,6 +7,9 @@ more than six joints moves them as its inverse kinematics do, so they fit the po
 
 A swing turns joints by given angles on one common speed profile, a raised cosine as well:
 acceleration has no jumps, and the controller's quintic follows the points within 1e-7 rad.
+
+A fling turns joints by given angles, too, each with a bell of speed of its own that begins later
+than the others' by a lag, as in a throw.
 """
 
 from __future__ import annotations
@@ -221,6 +224,29 @@ def _swing_profile(travel: Array, speed: Array, acceleration: float) -> tuple[Ar
         np.concatenate([rising, falling], axis=1),
         np.concatenate([slope, -slope], axis=1),
     )
+
+
+def flings(arm: Arm, starts: Array, deltas: Array, duration: Array, lags: Array) -> TrajectoryBatch:
+    """Return one fling per row: every joint travels on its own bell of speed, begun with its lag.
+
+    Args:
+        arm: joint names.
+        starts: ``(N, n)`` [rad].
+        deltas: ``(N, n)`` travel of every joint [rad]; its peak speed is twice its mean.
+        duration: ``(N,)`` of every joint's travel [s].
+        lags: ``(N, n)`` from the start of the fling to that of the joint [s], not negative.
+    """
+    total = duration + lags.max(axis=1)
+    times = total[:, np.newaxis] * np.linspace(0.0, 1.0, 2 * POINTS_PER_RAMP + 1)
+    span = duration[:, np.newaxis, np.newaxis]
+    u = np.clip((times[..., np.newaxis] - lags[:, np.newaxis, :]) / span, 0.0, 1.0)
+    travel = deltas[:, np.newaxis, :]
+    positions = starts[:, np.newaxis, :] + travel * (u - np.sin(2.0 * np.pi * u) / (2.0 * np.pi))
+    velocities = travel / span * (1.0 - np.cos(2.0 * np.pi * u))
+    accelerations = 2.0 * np.pi * travel / span**2 * np.sin(2.0 * np.pi * u)
+    velocities[:, [0, -1]] = accelerations[:, [0, -1]] = 0.0
+    positions[:, -1] = starts + deltas
+    return TrajectoryBatch(arm.joints, times, positions, velocities, accelerations)
 
 
 def point_to_point(

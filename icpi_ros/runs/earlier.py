@@ -23,6 +23,7 @@ from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Execution, mixture
 from icpi_ros.learn.dataset.joining import join, together
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
+from icpi_ros.learn.paths import path_times, sample_paths
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.store.records import RunRecord, RunSummary, UnknownRun
 from icpi_ros.runs.store.storage import Storage
@@ -208,8 +209,10 @@ def _examples(task: Task, record: RunRecord, trials: Sequence[Trial], group: int
     if not task.goal_varies and all(trial.trajectory for trial in trials):
         goal = task.default_goal
         outcomes = [outcome(task, goal, t.theta, t.trajectory) for t in trials if t.trajectory]
-    n, best = len(outcomes), min(outcomes, key=lambda one: one.cost)
-    thetas = np.stack([one.theta for one in outcomes])
+    n, lowest = len(outcomes), int(np.argmin([one.cost for one in outcomes]))
+    best = outcomes[lowest]
+    thetas, times = np.stack([one.theta for one in outcomes]), path_times(task)
+    paths = sample_paths([trial.trajectory for trial in trials], times)
     return Dataset(
         task=task.name,
         theta=thetas,
@@ -219,6 +222,9 @@ def _examples(task: Task, record: RunRecord, trials: Sequence[Trial], group: int
         cost=np.array([one.cost for one in outcomes], dtype=np.float64),
         label_cost=np.full(n, best.cost, dtype=np.float64),
         group=np.full(n, group, dtype=np.int64),
+        path=paths,
+        label_path=np.tile(paths[lowest], (n, 1, 1)),
+        path_times=times,
     )
 
 

@@ -9,12 +9,14 @@ from icpi_ros.tasks.base import Task
 TASKS: Registry[Task] = Registry(
     "task",
     {
+        "edge-gc": "icpi_ros.tasks.slide:EDGE_GC",
         "hit-gc": "icpi_ros.tasks.hit:HIT_GC",
         "roll-gc": "icpi_ros.tasks.roll:ROLL_GC",
         "rope-swing": "icpi_ros.tasks.rope_swing:ROPE_SWING",
         "rope-swing-gc": "icpi_ros.tasks.rope_swing:ROPE_SWING_GC",
         "slide": "icpi_ros.tasks.slide:SLIDE",
         "slide-gc": "icpi_ros.tasks.slide:SLIDE_GC",
+        "throw-gc": "icpi_ros.tasks.throw:THROW_GC",
         "toss-gc": "icpi_ros.tasks.toss:TOSS_GC",
     },
     lambda item: isinstance(item, Task),

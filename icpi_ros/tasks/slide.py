@@ -2,6 +2,11 @@
 
 The arm's blade accelerates the puck over a fixed run-up, brakes, and lets it slide.  Friction
 and a slight lateral tilt of the table are hidden, so speed and heading both have to adapt.
+
+``edge-gc`` is the same on a table that ends 0.03 m behind the goals: a puck that goes too far
+slides down a ramp to a board and lies there, 0.3 m behind the edge.  Its place at rest is measured
+there, too: the error is finite, but the outcome jumps, and a puck that fell does not show how much
+too fast it was.
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     import mujoco
 
 BLADE_HEIGHT = 0.010
+FEET = 4
+"""Feet of the puck in edge.xml."""
 PUCK = Target("puck", RED, 0.03, Shape.DISC, height=0.02, colour=(0.9, 0.1, 0.1))
 
 
@@ -60,7 +67,7 @@ class Slide(StrikeTask):
     rest: ClassVar[RestRule] = RestRule(speed=0.01, window=0.1)
     max_duration: ClassVar[float] = 6.0
     strike: ClassVar[Strike] = strike_at(BLADE_HEIGHT)
-    camera_target: ClassVar[CameraTarget] = CameraTarget(PUCK, Plane.level(0.01))
+    camera_target: ClassVar[CameraTarget | None] = CameraTarget(PUCK, Plane.level(0.01))
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set friction, mass and tilt; see :meth:`Task.apply_physics`."""
@@ -78,5 +85,23 @@ class SlideGc(Slide):
     goal_varies: ClassVar[bool] = True
 
 
+class EdgeGc(SlideGc):
+    """The same, goal and all, on a table that ends."""
+
+    name: ClassVar[str] = "edge-gc"
+    summary: ClassVar[str] = "slide-gc on a table that ends: too far, and the puck slides away"
+    scene: ClassVar[str] = "edge.xml"
+    camera_target: ClassVar[CameraTarget | None] = None  # the ramp is not in the table's plane
+
+    def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
+        """Set friction of table and ramp, mass and tilt; see :meth:`Task.apply_physics`."""
+        friction, mass, tilt = physics
+        for pair in (f"{surface}_{foot}" for surface in ("table", "ramp") for foot in range(FEET)):
+            model.pair(pair).friction[:2] = friction
+        set_mass(model, "puck", mass)
+        tilt_table(model, tilt)
+
+
 SLIDE = Slide()
 SLIDE_GC = SlideGc()
+EDGE_GC = EdgeGc()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UsageError
 from icpi_ros.core.resources import share_path
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS, find_arm
@@ -66,6 +66,19 @@ def test_the_built_in_arm_can_do_its_task():
     found = reach(SLIDE, ARMS.get("ur5e"), 3)
     assert found.possible == 9
     assert found.shares == {}
+
+
+@pytest.mark.parametrize(("task", "points"), [("slide", 21), ("toss-gc", 7), ("throw-gc", 2)])
+def test_the_grid_has_fewer_points_along_more_parameters(task, points, monkeypatch):
+    asked = []
+
+    def tried(task, arm, points, advance):
+        asked.append(points)
+        raise UsageError("that is enough")
+
+    monkeypatch.setattr("icpi_ros.cli.arm.reach", tried)
+    assert main(["arm", "check", "ur5e", "--task", task]) == 2
+    assert asked == [points]
 
 
 def test_an_arm_that_can_do_nothing_ends_with_one(tmp_path, capsys):

@@ -12,7 +12,7 @@ from icpi_benchmarks.contest.cell import TaskCells
 from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.entrants import Entrant, entrants, option_text
 from icpi_benchmarks.contest.play import OWN_KEYS, ContestRules, SharedRollouts, play
-from icpi_benchmarks.instances import Instance, draw_instance
+from icpi_benchmarks.instances import Instance, draw_instance, drifting_physics
 from icpi_benchmarks.results import ROW_KEYS
 from icpi_benchmarks.simulator import simulator
 from pushing_task import PUSHING_GOALS
@@ -82,10 +82,12 @@ def contest(kinds, number=0, trials=5, limit=LIMIT, noise=0.0, condition=None, *
     """Rows of each improver, {label: [row, ...]}, of a toy instance."""
     instance = draw_instance(TASK, "test", 7, number)
     instance = Instance(number, instance.physics, GOAL, world.pop("theta", instance.theta))
-    simulate = unstable_above(world.pop("above", np.inf), instance.physics, **world)
     rules = ContestRules(seed=7, trials=trials, time_limit=limit)
     who = [k if isinstance(k, Entrant) else Entrant(label, k, {}) for label, k in kinds.items()]
-    bench = SharedRollouts(TASK, instance, noise, 7, simulate)
+    first, *walk = world.pop("walk", instance.physics[:1])
+    later = [unstable_above(np.inf, [grip]) for grip in walk]
+    simulate = unstable_above(world.pop("above", np.inf), [first], **world)
+    bench = SharedRollouts(TASK, instance, noise, 7, simulate, later)
     rows = play(TASK, UR5E, condition or Condition(), instance, who, DATA, rules, bench)
     json.dumps(rows, allow_nan=False)
     assert [row["improver"] for row in rows] == [label for label in kinds for _ in range(trials)]
@@ -502,3 +504,34 @@ def test_names_that_are_wrong():
         entrants(["knn", "ridge", "knn"])
     with pytest.raises(InvalidValue, match="'ridge': option 'k' is given more than once"):
         entrants(["ridge:k=1:k=2"])
+
+
+# --- drift --------------------------------------------------------------------------------------
+
+
+def test_under_drift_the_best_is_what_the_best_theta_costs_now():
+    walk = [0.6, 0.9, 0.3, 0.6]
+    rows = contest({"a": Script, "random": Random}, trials=4, walk=walk)
+    for label in ("a", "random"):
+        tried = [np.array(row["theta"]) for row in rows[label]]
+        kept = 0
+        for trial, (row, grip) in enumerate(zip(rows[label], walk, strict=True)):
+            now = [TASK.cost(TASK.error(toy_task.rollout(t, grip), GOAL)) for t in tried]
+            assert row["cost"] == now[trial]
+            kept = trial if row["cost"] < rows[label][kept]["cost"] else kept
+            assert row["best_cost"] == now[kept]
+
+
+def test_the_walk_is_the_same_for_every_share_and_stays_in_its_range():
+    instance = draw_instance(SLIDE, "test", 7, 3)
+    small, large = (
+        np.array(drifting_physics(SLIDE, instance, share, 7, 200)) for share in (0.001, 0.1)
+    )
+    assert np.array_equal(small[0], instance.physics)
+    assert np.array_equal(large[:, 1:], np.tile(instance.physics[1:], (200, 1)))
+    step = small[1, 0] - small[0, 0]
+    assert large[1, 0] - large[0, 0] == pytest.approx(100 * step)
+    friction = SLIDE.physics_space.parameters[0]
+    assert friction.lower <= large[:, 0].min() < 0.12
+    assert 0.3 < large[:, 0].max() <= friction.upper
+    assert np.std(np.diff(small[:, 0])) == pytest.approx(0.001 * 0.25, rel=0.15)

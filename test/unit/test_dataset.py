@@ -153,7 +153,7 @@ def test_other_task(file):
 
 def test_newer_schema(file):
     rewrite(file, schema_version="7")
-    with pytest.raises(DatasetError, match=r"schema version 7.*reads up to 1.*upgrade"):
+    with pytest.raises(DatasetError, match=r"schema version 7.*reads up to 2.*upgrade"):
         load(file, TOY)
 
 

@@ -263,8 +263,8 @@ def test_a_wrong_size_a_camera_on_the_table_and_a_wrong_target_are_refused():
         Target("puck", RED, 0.03, saturation=float("nan"))
 
 
-def test_every_task_has_a_target_but_those_whose_ball_flies():
-    flying = {"hit-gc", "toss-gc"}  # on no plane
+def test_every_task_has_a_target_but_those_whose_object_leaves_its_plane():
+    flying = {"edge-gc", "hit-gc", "throw-gc", "toss-gc"}  # on no one plane
     assert {name for name in TASKS.built_in if TASKS.get(name).camera_target is None} == flying
     seen = [TASKS.get(name) for name in TASKS.built_in if name not in flying]
     assert all(tracked_target(task).target.radius > 0.0 for task in seen)

@@ -10,8 +10,9 @@ from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.contest.plan import all_versions
 from icpi_benchmarks.contest.play import ContestRules, Row, SharedRollouts, play
-from icpi_benchmarks.instances import draw_instance
+from icpi_benchmarks.instances import Instance, draw_instance, drifting_physics
 from icpi_benchmarks.simulator import simulator
+from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
@@ -73,7 +74,11 @@ class TaskCells:
         why_not = simulated_feasibility(self.task, self.arm)
         instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
         simulate = simulator(self.task, self.arm, instance.physics)
-        bench = SharedRollouts(self.task, instance, condition.noise, self.rules.seed, simulate)
+        walk = self._walk(condition, instance)
+        later = [simulator(self.task, self.arm, physics) for physics in walk[1:]]
+        bench = SharedRollouts(
+            self.task, instance, condition.noise, self.rules.seed, simulate, later
+        )
         playing = condition.players([entrant.label for entrant in self.entrants])
         who = [entrant for entrant in self.entrants if entrant.label in playing]
         rows = play(self.task, self.arm, condition, instance, who, dataset, self.rules, bench)
@@ -84,5 +89,13 @@ class TaskCells:
             "physics": instance.physics.tolist(),
             "goal": instance.goal.tolist(),
             "theta": instance.theta.tolist(),
+            **({"walk": [physics.tolist() for physics in walk]} if walk else {}),
         }
         return CellResult(entry, rows, bench.simulated, dict(all_versions()))
+
+    def _walk(self, condition: Condition, instance: Instance) -> tuple[Array, ...]:
+        """Return the physics of every trial where they drift; () = they stay."""
+        if condition.drift <= 0.0:
+            return ()
+        rules = self.rules
+        return drifting_physics(self.task, instance, condition.drift, rules.seed, rules.trials)

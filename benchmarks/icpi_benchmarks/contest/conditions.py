@@ -24,6 +24,8 @@ class Condition:
         label_noise: standard deviation of noise on the labels, as a share of the half-range of
             each policy parameter.
         noise: standard deviation of the sensor's noise on every coordinate [m].
+        drift: standard deviation of the walk of the first hidden quantity from trial to trial, as a
+            share of its range; see ``instances.drifting_physics``.
         options: given to every improver that has them.
         improvers: names or whole labels of those that take part; () = all.
     """
@@ -33,6 +35,7 @@ class Condition:
     examples: int | None = None
     label_noise: float = 0.0
     noise: float = 0.0
+    drift: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
     improvers: tuple[str, ...] = ()
 
@@ -309,6 +312,13 @@ PRESETS: dict[str, Preset] = {
         "what does a noisy sensor cost?",
         (*_DATA, "broyden", "cma-warm"),
         tuple(Condition(f"noise={mm}mm", noise=1e-3 * mm) for mm in (0, 1, 2, 5, 10)),
+    ),
+    "drift": Preset(
+        "what if friction walks from trial to trial? best = what the best theta so far costs now",
+        (*_DATA, "oracle"),
+        tuple(Condition(f"drift={percent}%", drift=0.01 * percent) for percent in (0, 2, 5, 10)),
+        tasks=("slide", "slide-gc", "roll-gc", "edge-gc"),
+        trials=11,
     ),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from icpi_benchmarks.contest.conditions import MAX_EXAMPLES, Condition
@@ -86,5 +85,4 @@ def first(dataset: Dataset, count: int) -> Dataset:
     if not 0 <= count <= len(dataset):
         text = f"examples = {count}: the data set of {dataset.task} has 0 to {len(dataset)}"
         raise invalid(text, "examples", count, (0, len(dataset)))
-    columns = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
-    return replace(dataset, **{name: getattr(dataset, name)[:count] for name in columns})
+    return dataset.take(slice(count))

@@ -82,15 +82,40 @@ class _Attempt:
 
 
 class SharedRollouts:
-    """Rollouts and observations under the physics of one instance, each theta once."""
+    """Rollouts and observations under the physics of one instance, each theta once.
+
+    Where the physics drift, each theta once in every trial.
+    """
 
     def __init__(
-        self, task: Task, instance: Instance, noise: float, seed: int, simulate: Simulate
+        self,
+        task: Task,
+        instance: Instance,
+        noise: float,
+        seed: int,
+        simulate: Simulate,
+        later: Sequence[Simulate] = (),
     ) -> None:
-        """Remember the circumstances; ``noise`` is the sensor's standard deviation [m]."""
-        self._task, self._instance, self._simulate = task, instance, simulate
+        """Remember the circumstances.
+
+        Args:
+            task: what is executed.
+            instance: the problem.
+            noise: standard deviation of the sensor [m].
+            seed: of the noise.
+            simulate: simulator under the physics of the instance.
+            later: simulators of the trials after the first, where the physics drift; () = they do
+                not.
+        """
+        self._task, self._instance = task, instance
+        self._simulators = (simulate, *later)
         self._observation, self._seed = Observation(noise), seed
-        self._paths: dict[bytes, ObjectTrajectory | Refusal] = {}
+        self._paths: dict[tuple[int, bytes], ObjectTrajectory | Refusal] = {}
+
+    @property
+    def drifts(self) -> bool:
+        """True if the physics change from trial to trial."""
+        return len(self._simulators) > 1
 
     @property
     def simulated(self) -> int:
@@ -99,14 +124,21 @@ class SharedRollouts:
 
     def execute(self, thetas: Sequence[Array], trial: int) -> list[_Result | Refusal]:
         """Return a result for each ``(d,)`` theta, or why there is none."""
-        new = {theta.tobytes(): theta for theta in thetas if theta.tobytes() not in self._paths}
+        keys = [self._key(theta, trial) for theta in thetas]
+        new = {
+            key: theta for key, theta in zip(keys, thetas, strict=True) if key not in self._paths
+        }
         if new:
-            paths = self._simulate(np.array(list(new.values())))
+            simulate = self._simulators[trial if self.drifts else 0]
+            paths = simulate(np.array(list(new.values())))
             self._paths.update(zip(new, paths, strict=True))
         return [self._result(theta, trial) for theta in thetas]
 
+    def _key(self, theta: Array, trial: int) -> tuple[int, bytes]:
+        return trial if self.drifts else 0, theta.tobytes()
+
     def _result(self, theta: Array, trial: int) -> _Result | Refusal:
-        path = self._paths[theta.tobytes()]
+        path = self._paths[self._key(theta, trial)]
         if isinstance(path, Refusal):
             return path
         task, goal = self._task, self._instance.goal
@@ -212,6 +244,17 @@ class _Player:
         better = own and cost is not None and best_before is not None and cost < best_before
         self.rows.append(row | dict(zip(OWN_KEYS, (own, better), strict=True)))
 
+    @property
+    def best_theta(self) -> Array | None:
+        """Theta ``(d,)`` of the lowest cost when it was tried; None = nothing was executed."""
+        best = self._run.best
+        return None if best is None else best.theta
+
+    def repeat_best(self, result: _Result | Refusal) -> None:
+        """Put what the best theta costs now into the last row; where it failed, nothing new."""
+        if isinstance(result, _Result):
+            self.rows[-1]["best_cost"] = self._best_cost = result.cost
+
     def close(self) -> None:
         self._deadline.close()
 
@@ -273,7 +316,9 @@ def play(
     """Return the rows of one instance: by improver, then by trial.
 
     A proposal that is not a vector of the space, raises, or takes too long, and a theta whose
-    rollout fails, is a row without cost; that trial is not in the improver's history.  An improver
+    rollout fails, is a row without cost; that trial is not in the improver's history.  Where the
+    physics drift, ``best_cost`` is what the best theta so far costs now: the theta that cost least
+    when it was tried, carried out once more under the physics of the trial.  An improver
     that took too long is not asked again, in later instances neither while that call goes on.
 
     Args:
@@ -329,6 +374,11 @@ def _play_trial(
     results = iter(bench.execute(thetas, trial))
     for player, attempt in zip(players, attempts, strict=True):
         player.record(trial, attempt, None if attempt.trial is None else next(results))
+    if bench.drifts:
+        known = [(player, theta) for player in players if (theta := player.best_theta) is not None]
+        repeated = bench.execute([theta for _, theta in known], trial)
+        for (player, _), result in zip(known, repeated, strict=True):
+            player.repeat_best(result)
 
 
 def _timed(

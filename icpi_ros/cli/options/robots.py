@@ -135,7 +135,8 @@ def arm(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--task", help="try the motions of this task, see `icpi task list`")
     check.add_argument(
         "--points", type=whole(2, 200), metavar="N",
-        help="grid points along each parameter (default: 21, with three parameters or more: 7)",
+        help="grid points along each parameter (default: 21, with three or four parameters 7, with "
+        "more as many as 2500 motions allow)",
     )  # fmt: skip
     check.add_argument("--picture", type=Path, metavar="FILE", help="draw it (.svg or .png)")
     add_json(check, "all of it")

@@ -35,8 +35,10 @@ from icpi_ros.learn.building.search import (
 from icpi_ros.learn.building.workers import Workers, require_versions
 from icpi_ros.learn.dataset.dataset import Dataset, empty, save
 from icpi_ros.learn.dataset.execution import arm_hash
+from icpi_ros.learn.dataset.joining import join
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.learn.dataset.side_folder import PART_FILES, DatasetParts, side_folder
+from icpi_ros.learn.paths import path_times, sample_paths
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
@@ -128,14 +130,10 @@ def kept(out: Path, plan: DatasetPlan) -> str:
 
 
 def _join(task: Task, arm: Arm, plan: DatasetPlan, parts: list[Dataset]) -> Dataset:
-    names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(p, name) for p in parts]) for name in names
-    }
     rollouts, dropped = (
         sum(int(part.provenance[name]) for part in parts) for name in ("rollouts", "dropped")
     )
-    joined = Dataset(task=task.name, **columns, arms=(ArmId.of(arm),))
+    joined = replace(join(task, parts), arms=(ArmId.of(arm),))
     if len(joined) == 0:
         raise DatasetError(
             f"no example: all {rollouts} rollouts were dropped (unstable or not observed); check "
@@ -245,7 +243,10 @@ def _brute(
         return empty(task), found.executions
     chosen = rng.choice(found.first, min(count, found.first), replace=False)
     goal = np.arange(len(chosen)) * len(goals) // max(len(chosen), 1)
-    thetas, best = found.executions.thetas, found.best
+    thetas, best, trajectories = found.executions.thetas, found.best, found.executions.trajectories
+    times = path_times(task)
+    path = sample_paths([trajectories[n] for n in chosen], times)
+    label_path = sample_paths([trajectories[n] for n in best], times)
     dataset = Dataset(
         task=task.name,
         theta=thetas[chosen],
@@ -255,6 +256,9 @@ def _brute(
         cost=found.costs[goal, chosen],
         label_cost=found.costs[goal, best[goal]],
         group=np.zeros(len(chosen), dtype=np.int64),
+        path=path,
+        label_path=label_path[goal],
+        path_times=times,
     )
     return dataset, found.executions
 
@@ -269,7 +273,7 @@ def _hindsight(
 
 
 def with_label_noise(dataset: Dataset, task: Task, std: float, seed: int) -> Dataset:
-    """Add noise to the labels; the costs of the noisy ones are unknown.
+    """Add noise to the labels; costs and paths of the noisy ones are unknown.
 
     A data set of seed ``seed`` becomes what a build with this noise would have made of it.
 
@@ -286,4 +290,5 @@ def with_label_noise(dataset: Dataset, task: Task, std: float, seed: int) -> Dat
         noise[rows] = rng.standard_normal((len(rows), noise.shape[1]))
     unknown = np.full(len(dataset), np.nan)
     disturbed = dataset.dtheta + std * task.space.half_range * noise
-    return replace(dataset, dtheta=disturbed, label_cost=unknown)
+    no_path = None if dataset.label_path is None else np.full_like(dataset.label_path, np.nan)
+    return replace(dataset, dtheta=disturbed, label_cost=unknown, label_path=no_path)

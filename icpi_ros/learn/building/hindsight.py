@@ -15,6 +15,7 @@ import numpy as np
 from icpi_ros.core.errors import DatasetError, ObservationMissing
 from icpi_ros.core.types import Array, Indices, ObjectTrajectory
 from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.paths import path_times, sample_paths
 from icpi_ros.tasks.base import Task
 
 
@@ -51,6 +52,8 @@ def relabel(
     errors = [task.error(trajectories[a], goals[b]) for a, b in pairs]
     reached = [task.cost(task.error(t, goal)) for t, goal in zip(trajectories, goals, strict=True)]
     first, second = pairs[:, 0], pairs[:, 1]
+    times = path_times(task)
+    paths = sample_paths(trajectories, times)
     n, m, g = len(pairs), len(task.error_names), task.goal_space.dim
     return Dataset(
         task=task.name,
@@ -61,6 +64,9 @@ def relabel(
         cost=np.array([task.cost(error) for error in errors], dtype=np.float64),
         label_cost=np.array([reached[b] for b in second], dtype=np.float64),
         group=np.full(n, group, dtype=np.int64),
+        path=paths[first],
+        label_path=paths[second],
+        path_times=times,
     )
 
 

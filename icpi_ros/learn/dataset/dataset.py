@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
     from icpi_ros.tasks.base import Task
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the files: 1 had no paths."""
+EXAMPLES = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
+"""Fields with one row per example that every data set has."""
+PATHS = ("path", "label_path")
+"""Fields with one row per example that are None where no path is known."""
 REBUILD_TOLERANCE = 1e-5
 """Largest deviation [unit of the column] of a data set built again on another kind of processor.
 
@@ -57,6 +62,10 @@ class Dataset:
         group: ``(N,)`` int: examples of one physics sample share a number.
         provenance: of the set: command, seed, versions, task definition (JSON-able).
         arms: that executed the examples; empty = unknown, several = mixed on purpose.
+        path: ``(N, P, 3)`` places of the object [m], frame ``base``, under theta, as
+            :func:`icpi_ros.learn.paths.sample_path` makes them; all NaN where it is unknown.
+        label_path: the same under theta + dtheta; None if ``path`` is, and only then.
+        path_times: ``(P,)`` times of the places [s]; None if ``path`` is, and only then.
     """
 
     task: str
@@ -69,6 +78,9 @@ class Dataset:
     group: Array | Indices
     provenance: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[ArmId, ...] = ()
+    path: Array | None = None
+    label_path: Array | None = None
+    path_times: Array | None = None
 
     def __len__(self) -> int:
         return int(self.theta.shape[0])
@@ -77,6 +89,11 @@ class Dataset:
         """Return one line: number of examples, task and arms."""
         arms = " and ".join(arm.name for arm in self.arms) or "an unknown arm"
         return f"<Dataset {self.task}: {len(self)} examples with {arms}>"
+
+    def take(self, rows: NDArray[np.int64 | np.bool_] | slice) -> Dataset:
+        """Return the examples ``rows`` (numbers, a mask or a slice), their paths with them."""
+        names = EXAMPLES if self.path is None else EXAMPLES + PATHS
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the examples as a data frame, with the columns of a data set's file.
@@ -192,7 +209,8 @@ def freeze(dataset: Dataset) -> None:
 def fingerprint(dataset: Dataset) -> str:
     """Return a short hash of the examples (not of the provenance): the identity of a data set.
 
-    Of the stored bits: a rebuild on another kind of processor has another one.
+    Of the stored bits: a rebuild on another kind of processor has another one.  Not of the paths,
+    so that a set is the same with and without them: see :func:`paths_fingerprint`.
     """
     digest = hashlib.sha256(dataset.task.encode())
     for array in (dataset.theta, dataset.error, dataset.dtheta, dataset.goal, dataset.cost):
@@ -200,6 +218,23 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     digest.update(np.ascontiguousarray(dataset.group, dtype="<i8").tobytes())
     return digest.hexdigest()[:16]
+
+
+def paths_fingerprint(dataset: Dataset) -> str:
+    """Return a short hash of the paths as they are stored; empty = the set has none."""
+    if dataset.path_times is None:
+        return ""
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.path_times, dtype="<f8").tobytes())
+    for array in (dataset.path, dataset.label_path):
+        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def count_paths(dataset: Dataset) -> dict[str, int]:
+    """Return of how many examples, and of how many labels, the object's path is known."""
+    found = [getattr(dataset, name) for name in PATHS]
+    counts = [0 if one is None else int(np.isfinite(one).all(axis=(1, 2)).sum()) for one in found]
+    return dict(zip(("examples", "labels"), counts, strict=True))
 
 
 def check_task(dataset: Dataset, task: Task) -> None:
@@ -215,6 +250,24 @@ def check_task(dataset: Dataset, task: Task) -> None:
     wanted |= {"cost": (n,), "label_cost": (n,), "group": (n,)}  # type: ignore[dict-item]
     for name, shape in wanted.items():
         found = getattr(dataset, name).shape
+        if found != shape:
+            raise DatasetError(f"{name} of the data set has shape {found}, expected {shape}")
+    _check_paths(dataset)
+
+
+def _check_paths(dataset: Dataset) -> None:
+    """Check the shapes of the paths, if there are any, and that their times increase."""
+    paths = {name: getattr(dataset, name) for name in (*PATHS, "path_times")}
+    missing = [name for name, found in paths.items() if found is None]
+    if len(missing) == len(paths):
+        return
+    if missing:
+        raise DatasetError(f"the data set has paths, but no {missing[0]}: give all three, or none")
+    times = paths["path_times"]
+    if times.ndim != 1 or not (np.isfinite(times).all() and (np.diff(times) > 0.0).all()):
+        raise DatasetError("path_times of the data set are not finite and strictly increasing")
+    for name in PATHS:
+        found, shape = paths[name].shape, (len(dataset), len(times), 3)
         if found != shape:
             raise DatasetError(f"{name} of the data set has shape {found}, expected {shape}")
 
@@ -241,6 +294,14 @@ def check(dataset: Dataset, task: Task, where: str) -> None:
     label = dataset.label_cost
     _refuse(np.isinf(label) | (label < 0), label, f"{where}: label_cost", "not a cost in metres")
     _check_bounds(dataset, task, where)
+    for name in PATHS if dataset.path is not None else ():
+        bad = ~np.isfinite(getattr(dataset, name)).all(axis=(1, 2))
+        part = bad & ~np.isnan(getattr(dataset, name)).all(axis=(1, 2))
+        if part.any():
+            raise DatasetError(
+                f"{where}: {name} in row {np.argmax(part)} is not finite: must be numbers, or "
+                "nothing at all"
+            )
 
 
 def check_arm(dataset: Dataset, arm: ArmId, mix: bool = False) -> str:

@@ -8,16 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
+from icpi_ros.core.types import Array
+from icpi_ros.learn.dataset.dataset import EXAMPLES, PATHS, Dataset, fingerprint
 from icpi_ros.learn.dataset.mixing import distinct, refuse_ways, two_arms
 from icpi_ros.tasks.base import Task
 
 
 def join(task: Task, parts: Sequence[Dataset]) -> Dataset:
-    """Return several sets of one task as one; their groups must differ where their physics do."""
-    names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
-    columns: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
-    return Dataset(task=task.name, **columns)
+    """Return several sets of one task as one; their groups must differ where their physics do.
+
+    Paths are those of the first part that has some; where another has none, or other times of its
+    places, they are unknown.
+    """
+    columns: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in EXAMPLES}
+    times = next((part.path_times for part in parts if part.path_times is not None), None)
+    if times is not None:
+        columns |= {n: np.concatenate([_paths(p, n, times) for p in parts]) for n in PATHS}
+    return Dataset(task=task.name, **columns, path_times=times)
+
+
+def _paths(part: Dataset, name: str, times: Array) -> Array:
+    """Return the paths ``(N, P, 3)`` of a part at ``times``; unknown where it has other times."""
+    found: Array | None = getattr(part, name)
+    same = part.path_times is not None and np.array_equal(part.path_times, times)
+    if found is None or not same:
+        return np.full((len(part), len(times), 3), np.nan)
+    return found
 
 
 def together(known: Dataset, added: Dataset, task: Task, mix: bool = False) -> Dataset:
@@ -63,5 +79,4 @@ def choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:
     if examples is None or examples >= len(dataset):
         return dataset
     rows = np.sort(np.random.default_rng(seed).choice(len(dataset), examples, replace=False))
-    names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
-    return replace(dataset, **{name: getattr(dataset, name)[rows] for name in names})
+    return dataset.take(rows)

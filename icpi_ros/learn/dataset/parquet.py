@@ -1,9 +1,9 @@
 """Data sets as Parquet files that pandas, polars and DuckDB read directly.
 
 One row per example; flat columns ``theta_<name>``, ``error_<name>``, ``dtheta_<name>``,
-``goal_<name>`` (float64, SI), ``cost``, ``label_cost`` [m] and ``group`` (int64); of files by
-others see :mod:`icpi_ros.learn.dataset.cells`.  The file's
-key-value metadata, all text:
+``goal_<name>`` (float64, SI), ``cost``, ``label_cost`` [m] and ``group`` (int64), and the object's
+paths (:mod:`icpi_ros.learn.dataset.path_columns`); of files by others see
+:mod:`icpi_ros.learn.dataset.cells`.  The file's key-value metadata, all text:
 
     icpi.schema_version   of this layout
     icpi.task             name of the task
@@ -12,6 +12,7 @@ key-value metadata, all text:
     icpi.units            JSON, column to unit
     icpi.provenance       JSON: origin of the examples
     icpi.arms             JSON: name and hash of the arms that executed them; left out = unknown
+    icpi.path_times       JSON: times of the places of a path [s]; left out = there are no paths
 
 The unit is also in the metadata of each column.  pyarrow is imported at the first call only.
 """
@@ -34,7 +35,7 @@ from icpi_ros.core.files import replacing, require_regular
 from icpi_ros.core.redact import Json, jsonable
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array
-from icpi_ros.learn.dataset import cells
+from icpi_ros.learn.dataset import cells, path_columns
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.dataset import SCHEMA_VERSION, Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 PREFIX = "icpi."
 ARMS = f"{PREFIX}arms"
+PATHLESS = 1
+"""Schema version of a file without paths: older versions of icpi_ros read it, too."""
 _VERIFY = {"page_checksum_verification": True}
 _SCALARS = ("cost", "label_cost")
 GROUP = "group"
@@ -93,7 +96,16 @@ def write(dataset: Dataset, path: Path, task: Task) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+            # Places hardly repeat: with their bytes sorted by weight they take half as much.
+            names, paths = table.schema.names, path_columns.listed(dataset)
+            pq.write_table(
+                table,
+                temporary,
+                compression="zstd",
+                write_page_checksum=True,
+                use_dictionary=[name for name in names if name not in paths],
+                use_byte_stream_split=[name + path_columns.LEAF for name in paths],
+            )
     except OSError as exc:
         raise DatasetError(f"cannot write data set {path}: {exc.strerror or exc}") from exc
 
@@ -106,13 +118,15 @@ def _table(dataset: Dataset, task: Task) -> Any:
         arrays[column.name] = (getattr(dataset, column.field)[:, column.index], column.unit)
     for name in _SCALARS:
         arrays[name] = (getattr(dataset, name), "m")
-    fields = [pa.field(n, pa.float64(), metadata={"unit": u}) for n, (_, u) in arrays.items()]
-    fields.append(pa.field("group", pa.int64(), metadata={"unit": ""}))
-    units = {name: unit for name, (_, unit) in arrays.items()} | {"group": ""}
+    values = {n: pa.array(np.ascontiguousarray(a, np.float64)) for n, (a, _) in arrays.items()}
+    values[GROUP] = pa.array(np.ascontiguousarray(dataset.group, dtype=np.int64))
+    paths = path_columns.listed(dataset)
+    units = {name: unit for name, (_, unit) in arrays.items()} | {GROUP: ""}
+    units |= dict.fromkeys(paths, path_columns.UNIT)
+    values |= paths
+    fields = [pa.field(n, a.type, metadata={"unit": units[n]}) for n, a in values.items()]
     schema = pa.schema(fields, metadata=_metadata(dataset, task, units))
-    values = [pa.array(np.ascontiguousarray(a, dtype=np.float64)) for a, _ in arrays.values()]
-    values.append(pa.array(np.ascontiguousarray(dataset.group, dtype=np.int64)))
-    return pa.Table.from_arrays(values, schema=schema)
+    return pa.Table.from_arrays(list(values.values()), schema=schema)
 
 
 def _metadata(dataset: Dataset, task: Task, units: Mapping[str, str]) -> dict[str, str]:
@@ -120,13 +134,14 @@ def _metadata(dataset: Dataset, task: Task, units: Mapping[str, str]) -> dict[st
         return json.dumps(jsonable(value), sort_keys=True, ensure_ascii=False)
 
     return {
-        f"{PREFIX}schema_version": str(SCHEMA_VERSION),
+        f"{PREFIX}schema_version": str(SCHEMA_VERSION if dataset.path is not None else PATHLESS),
         f"{PREFIX}task": task.name,
         f"{PREFIX}definition": text(task.definition()),
         f"{PREFIX}definition_hash": task.definition_hash(),
         f"{PREFIX}units": text(units),
         f"{PREFIX}provenance": text(dataset.provenance),
         **({ARMS: text([asdict(arm) for arm in dataset.arms])} if dataset.arms else {}),
+        **path_columns.metadata(dataset),
     }
 
 
@@ -153,6 +168,7 @@ def read(path: Path, task: Task) -> Dataset:
         group=_column(table, GROUP, path, cells.groups),
         provenance=provenance,
         arms=_arms(texts.get(ARMS, ""), provenance, path),
+        **path_columns.paths(table, texts, path),
     )
 
 
@@ -225,7 +241,7 @@ def _require_regular(path: Path, remedy: str = "") -> None:
 
 
 def _read_table(path: Path, task: Task, names: Sequence[str]) -> tuple[Any, dict[str, str]]:
-    """Return the columns ``names`` and the metadata; other columns are not looked at."""
+    """Return the columns ``names``, those of the paths, and the metadata; no others are read."""
     _require_file(path, task)
     schema = _guarded(path, lambda pq: pq.read_schema(path))
     # One text for all rows fills the memory if every row gets a copy.
@@ -235,6 +251,8 @@ def _read_table(path: Path, task: Task, names: Sequence[str]) -> tuple[Any, dict
     with file:
         texts = _texts(file.metadata.metadata)  # some writers leave it out of Arrow's schema
         _check_metadata(texts, path, task)
+        lists = path_columns.wanted(texts, file.schema_arrow.names)
+        names = [*names, *lists]
         _check_columns(file.schema_arrow, names, path)
         size = _guarded(path, lambda _: _unpacked_bytes(file.metadata))
         if file.metadata.num_rows > MAX_EXAMPLES or size > MAX_UNPACKED:
@@ -242,7 +260,8 @@ def _read_table(path: Path, task: Task, names: Sequence[str]) -> tuple[Any, dict
                 f"data set {path} is too large: {file.metadata.num_rows} examples, {size} B; at "
                 f"most {MAX_EXAMPLES} and {MAX_UNPACKED} B are read"
             )
-        table = _guarded(path, lambda _: file.read(columns=list(names)))
+        path_columns.check_lengths(file.metadata, lists, texts, path)
+        table = _guarded(path, lambda _: file.read(columns=names))
         for name, kind in _written_durations(texts, names):
             raise DatasetError(
                 f"data set {path}: column {name!r} has the type {kind}: must hold numbers"
