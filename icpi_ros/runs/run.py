@@ -209,9 +209,7 @@ class Run(RunProgress):
     def take(
         self, trial: Trial, observed: ObjectTrajectory | ArrayLike, *, note: str = ""
     ) -> Trial:
-        """Add a trial that was executed elsewhere, with what is observed of it now.
-
-        It keeps its own path where that is an error.
+        """Add a trial that was executed elsewhere with what is observed of it now; its path stays.
 
         Raises:
             ObservationMissing: as :meth:`tell`; the trial is left out.
