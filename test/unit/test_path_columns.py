@@ -12,6 +12,7 @@ from toy_task import TOY, toy_dataset
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError
+from icpi_ros.core.types import Trial
 from icpi_ros.learn.building import retrace as retrace_module
 from icpi_ros.learn.building import search as search_module
 from icpi_ros.learn.building.build import build, build_file, with_label_noise
@@ -32,6 +33,7 @@ from icpi_ros.learn.dataset.joining import choose, join, together
 from icpi_ros.learn.dataset.side_folder import DatasetParts
 from icpi_ros.learn.paths import known_paths, path_times, sample_path
 from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 
 COUNT = 6
@@ -233,6 +235,14 @@ def test_a_build_goes_on_behind_parts_that_have_paths_only(tmp_path):
         parts.add(0, made.take(made.group == 0))
         parts.add(1, without_paths(made.take(made.group == 1)))
         assert list(parts.done()) == [0]
+
+
+def test_a_trial_that_is_taken_with_its_error_keeps_its_path():
+    path = toy_task.rollout(np.array([0.9, 0.1]), 0.6)
+    run = Run(TOY, improver="random", trials=2)
+    trial = Trial.executed(0, np.array([0.9, 0.1]), path)
+    run.take(trial, TOY.error(path, TOY.default_goal))
+    assert [outcome.path for outcome in run.history] == [path]
 
 
 # --- added ----------------------------------------------------------------------------------------
