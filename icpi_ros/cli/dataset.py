@@ -176,7 +176,8 @@ def add_paths(args: argparse.Namespace) -> int:
     with progress_bar(len(np.unique(dataset.group)), "draw") as bar:
         made = retraced(task, arm, dataset, args.threads, lambda at: bar.update(at.done - bar.n))
     save(made, out, task)
-    print(f"{len(made)} examples of {task.name}, {known_text(made)}: {out}")
+    print(f"{len(made)} examples of {task.name}: {out}")
+    print(known_text(made))
     if args.json:
         args.json.write(dataset_json(made, task, out))
     return 0

@@ -202,13 +202,14 @@ def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]
 
 
 def known_text(dataset: Dataset) -> str:
-    """Return ``paths: of 300 examples and 300 labels, 25 places up to 3.4 s, fingerprint ...``."""
+    """Return of how many examples the object's path is known, up to when, and their hash."""
     if dataset.path_times is None:
         return "paths: none"
     counts, times = count_paths(dataset), dataset.path_times
     return (
-        f"paths: of {counts['examples']} examples and {counts['labels']} labels, {len(times)} "
-        f"places up to {times[-1]:g} s, fingerprint {paths_fingerprint(dataset)}"
+        f"paths: {counts['examples']} of {len(dataset)} examples, {counts['labels']} of their "
+        f"labels; {len(times)} places up to {times[-1]:g} s; fingerprint "
+        f"{paths_fingerprint(dataset)}"
     )
 
 

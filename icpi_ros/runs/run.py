@@ -210,7 +210,7 @@ class Run(RunProgress):
     def take(
         self, trial: Trial, observed: ObjectTrajectory | ArrayLike, *, note: str = ""
     ) -> Trial:
-        """Add a trial that was executed elsewhere, with what is observed of it now.
+        """Add a trial that was executed elsewhere with what is observed of it now; its path stays.
 
         Raises:
             ObservationMissing: as :meth:`tell`; the trial is left out.
@@ -221,7 +221,8 @@ class Run(RunProgress):
             raise InvalidValue(f"run {self.run_id} takes no more trials: {self.reason}")
         theta, best = self.task.space.as_vector(trial.theta), lowest_cost(self.history)
         known = (trial.number, theta, trial.proposal, trial.projected)
-        begun = Trial(*known, best_cost=best, note=note, origin=trial.origin)
+        path = None if isinstance(observed, ObjectTrajectory) else trial.trajectory
+        begun = Trial(*known, best_cost=best, trajectory=path, note=note, origin=trial.origin)
         self._start(lambda: begun)
         try:
             return self.tell(observed)
@@ -306,7 +307,7 @@ class Run(RunProgress):
             cost=found.cost,
             best_cost=float(np.fmin(found.cost, pending.best_cost)),
             moving=moving,
-            trajectory=observed if isinstance(observed, ObjectTrajectory) else None,
+            trajectory=observed if isinstance(observed, ObjectTrajectory) else pending.trajectory,
         )
         trial = with_answer(self.trials, trial, self._proposals)
         self._record(trial)
@@ -329,8 +330,7 @@ class Run(RunProgress):
 
     def skip(self, reason: str) -> Trial:
         """Record that the trial under way was not observed; the next one is proposed anew."""
-        trial = self._ended(TrialStatus.UNOBSERVED, reason)
-        self._record(trial)
+        self._record(trial := self._ended(TrialStatus.UNOBSERVED, reason))
         return trial
 
     def fail(self, reason: str) -> Trial | None:

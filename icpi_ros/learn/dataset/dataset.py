@@ -20,6 +20,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.learn.paths import known_paths
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
@@ -233,7 +234,7 @@ def paths_fingerprint(dataset: Dataset) -> str:
 def count_paths(dataset: Dataset) -> dict[str, int]:
     """Return of how many examples, and of how many labels, the object's path is known."""
     found = [getattr(dataset, name) for name in PATHS]
-    counts = [0 if one is None else int(np.isfinite(one).all(axis=(1, 2)).sum()) for one in found]
+    counts = [0 if one is None else int(known_paths(one).sum()) for one in found]
     return dict(zip(("examples", "labels"), counts, strict=True))
 
 
@@ -295,8 +296,8 @@ def check(dataset: Dataset, task: Task, where: str) -> None:
     _refuse(np.isinf(label) | (label < 0), label, f"{where}: label_cost", "not a cost in metres")
     _check_bounds(dataset, task, where)
     for name in PATHS if dataset.path is not None else ():
-        bad = ~np.isfinite(getattr(dataset, name)).all(axis=(1, 2))
-        part = bad & ~np.isnan(getattr(dataset, name)).all(axis=(1, 2))
+        paths: Array = getattr(dataset, name)
+        part = ~known_paths(paths) & ~np.isnan(paths).all(axis=(1, 2))
         if part.any():
             raise DatasetError(
                 f"{where}: {name} in row {np.argmax(part)} is not finite: must be numbers, or "
