@@ -72,8 +72,8 @@ def _polynomials(motion: JointTrajectory) -> tuple[Array, Array, Array, Array, i
         many joints there are: ``M`` goes over the segments and, faster, over the joints.
     """
     coefficients, widths = motion.quintics()
-    segments, n, _ = coefficients.shape
-    position = np.ascontiguousarray(coefficients.reshape(segments * n, 6).T)
+    _, segments, n = coefficients.shape
+    position = coefficients.reshape(6, segments * n)
     velocity = _derivative(position)
     return position, velocity, _derivative(velocity), np.repeat(widths, n), n
 

@@ -228,10 +228,14 @@ def dips(times: Array, margins: Array) -> list[tuple[float, float]]:
     slope = np.diff(margins, axis=0) / width[:, np.newaxis]
     bend = np.diff(slope, axis=0) / (width[:-1] + width[1:])[:, np.newaxis]
     reach = 0.5 * np.maximum(width[:-1], width[1:])[:, np.newaxis]
-    drop = np.pad(SAFETY * np.abs(bend) * reach**2, ((1, 1), (0, 0)), mode="edge")
-    around = np.pad(margins, ((1, 1), (0, 0)), constant_values=np.inf)
-    lowest = (margins <= around[:-2]) & (margins <= around[2:])
-    rows, columns = np.nonzero(lowest & (margins - drop < -ROUNDING))
+    drop = SAFETY * np.abs(bend) * reach**2
+    lower = margins - np.concatenate([drop[:1], drop, drop[-1:]])
+    low = lower < -ROUNDING
+    if not low.any():
+        return []
+    low[1:] &= margins[1:] <= margins[:-1]
+    low[:-1] &= margins[:-1] <= margins[1:]
+    rows, columns = np.nonzero(low)
     order = np.argsort(margins[rows, columns])
     rows = np.array(list(dict.fromkeys(rows[order].tolist())), dtype=int)
     before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(times) - 1)

@@ -51,13 +51,50 @@ class JointTrajectory:
         Returns:
             Positions [rad], velocities [rad/s] and accelerations [rad/s^2], each ``(S, n)``.
         """
-        single = self._as_batch()
-        s, c, h = single.pieces(times)
-        q, qd = single.follow(s, c, h)
-        qdd = (2 * c[2] + s * (6 * c[3] + s * (12 * c[4] + s * 20 * c[5]))) / h**2
+        index = self.times[1:-1].searchsorted(times, side="right")
+        begin = self.times[index]
+        h = (self.times[index + 1] - begin)[:, np.newaxis]
+        s = np.clip((times - begin)[:, np.newaxis] / h, 0.0, 1.0)
+        c = self._pieces(index)
         outside = (times < self.times[0]) | (times > self.times[-1])
-        qdd[0, outside] = 0.0
-        return q[0], qd[0], qdd[0]
+        if outside.any():
+            c[:, outside] = 0.0
+            c[0, outside] = self.positions[np.where(times < self.times[0], 0, -1)[outside]]
+        q, qd = TrajectoryBatch.follow(s, c, h)
+        qdd = (2 * c[2] + s * (6 * c[3] + s * (12 * c[4] + s * 20 * c[5]))) / h**2
+        qdd[outside] = 0.0
+        return q, qd, qdd
+
+    def _pieces(self, index: Indices) -> Array:
+        """Return coefficients of the segments ``index`` ``(S,)``, ``(6, S, n)``, free to write."""
+        table = self.__dict__.get("_table")
+        if table is None and len(index) < len(self.times):  # fewer than there are in the table
+            return _quintics(
+                np.diff(self.times)[index],
+                *(
+                    part
+                    for rows in (self.positions, self.velocities, self.accelerations)
+                    for part in (rows[:-1][index], rows[1:][index])
+                ),
+            )
+        return (self._coefficients() if table is None else table).take(index, axis=1)
+
+    def _coefficients(self) -> Array:
+        """Return coefficients of every segment, ``(6, K - 1, n)``.
+
+        They are kept where nothing can change any more, as in what the gate has passed.
+        """
+        table = self.__dict__.get("_table")
+        if table is None:
+            parts = (self.positions, self.velocities, self.accelerations)
+            ends = (part for rows in parts for part in (rows[:-1], rows[1:]))
+            table = _quintics(np.diff(self.times), *ends)
+            if not any(
+                rows.flags.writeable or rows.base is not None for rows in (self.times, *parts)
+            ):
+                table.flags.writeable = False
+                self.__dict__["_table"] = table
+        return table
 
     def at(self, time: float) -> PathPoint:
         """Return the state of the motion at ``time`` [s]."""
@@ -78,20 +115,10 @@ class JointTrajectory:
         """Return the polynomials that the controller follows between the points.
 
         Returns:
-            Coefficients ``(K - 1, n, 6)`` [rad], ascending powers of s in [0, 1], and the
+            Coefficients ``(6, K - 1, n)`` [rad], ascending powers of s in [0, 1], and the
             duration of every segment ``(K - 1,)`` [s].
         """
-        parts = self._as_batch()._coefficients()
-        return np.stack([part[0] for part in parts], axis=-1), np.diff(self.times)
-
-    def _as_batch(self) -> TrajectoryBatch:
-        return TrajectoryBatch(
-            self.joints,
-            self.times[np.newaxis],
-            self.positions[np.newaxis],
-            self.velocities[np.newaxis],
-            self.accelerations[np.newaxis],
-        )
+        return self._coefficients(), np.diff(self.times)
 
 
 @dataclass(frozen=True)
@@ -144,10 +171,10 @@ class TrajectoryBatch:
         """
         return self.follow(*self.pieces(times))
 
-    def pieces(self, times: Array) -> tuple[Array, tuple[Array, ...], Array]:
+    def pieces(self, times: Array) -> tuple[Array, Array, Array]:
         """Return s in [0, 1] and quintic coefficients of the segments at ``times``, and widths.
 
-        Hermite coefficients in s = (t - t_i) / h; shapes ``(N, S, 1)``, six of ``(N, S, n)``,
+        Hermite coefficients in s = (t - t_i) / h; shapes ``(N, S, 1)``, ``(6, N, S, n)``,
         ``(N, S, 1)``.  Outside the trajectory the segment is a constant.
         """
         inner = self.times[:, np.newaxis, 1:-1] <= times[np.newaxis, :, np.newaxis]
@@ -157,33 +184,51 @@ class TrajectoryBatch:
         h = (end - begin)[..., np.newaxis]
         s = np.clip((times - begin)[..., np.newaxis] / h, 0.0, 1.0)
         outside = (times < self.times[:, :1]) | (times > self.times[:, -1:])
-        table = self._coefficients()
-        found = tuple(part[row, index] for part in table)
+        found = self._coefficients()[:, row, index]
         if outside.any():
             hold = np.where(times < self.times[:, :1], 0, -1)[outside]
-            held = self.positions[np.nonzero(outside)[0], hold]
-            for power, part in enumerate(found):
-                part[outside] = held if power == 0 else 0.0
+            found[:, outside] = 0.0
+            found[0, outside] = self.positions[np.nonzero(outside)[0], hold]
         return s, found, h
 
     @staticmethod
-    def follow(s: Array, c: tuple[Array, ...], h: Array) -> tuple[Array, Array]:
+    def follow(s: Array, c: Array, h: Array) -> tuple[Array, Array]:
         """Evaluate position and velocity of quintic pieces."""
         q = c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5]))))
         qd = (c[1] + s * (2 * c[2] + s * (3 * c[3] + s * (4 * c[4] + s * 5 * c[5])))) / h
         return q, qd
 
-    def _coefficients(self) -> tuple[Array, ...]:
-        """Coefficients of every segment, six of ``(N, K - 1, n)``."""
-        h = np.diff(self.times, axis=1)[..., np.newaxis]
-        p0, p1 = self.positions[:, :-1], self.positions[:, 1:]
-        v0, v1 = self.velocities[:, :-1] * h, self.velocities[:, 1:] * h
-        a0, a1 = self.accelerations[:, :-1] * h**2, self.accelerations[:, 1:] * h**2
-        d = p1 - p0
-        c3 = 10 * d - 6 * v0 - 4 * v1 - 1.5 * a0 + 0.5 * a1
-        c4 = -15 * d + 8 * v0 + 7 * v1 + 1.5 * a0 - a1
-        c5 = 6 * d - 3 * (v0 + v1) - 0.5 * (a0 - a1)
-        return p0, v0, 0.5 * a0, c3, c4, c5
+    def _coefficients(self) -> Array:
+        """Return coefficients of every segment, ``(6, N, K - 1, n)``."""
+        rows = (self.positions, self.velocities, self.accelerations)
+        ends = (part for values in rows for part in (values[:, :-1], values[:, 1:]))
+        return _quintics(np.diff(self.times, axis=1), *ends)
+
+
+def _quintics(
+    widths: Array, p0: Array, p1: Array, v0: Array, v1: Array, a0: Array, a1: Array
+) -> Array:
+    """Return ascending coefficients ``(6, ..., n)`` of segments, in powers of s in [0, 1].
+
+    Args:
+        widths: ``(...)`` of the segments [s].
+        p0: ``(..., n)`` positions at their begin [rad].
+        p1: the same at their end.
+        v0: velocities at their begin [rad/s].
+        v1: the same at their end.
+        a0: accelerations at their begin [rad/s^2].
+        a1: the same at their end.
+    """
+    h = widths[..., np.newaxis]
+    v0, v1 = v0 * h, v1 * h
+    a0, a1 = a0 * h**2, a1 * h**2
+    d = p1 - p0
+    c = np.empty((6, *p0.shape))
+    c[0], c[1], c[2] = p0, v0, 0.5 * a0
+    c[3] = 10 * d - 6 * v0 - 4 * v1 - 1.5 * a0 + 0.5 * a1
+    c[4] = -15 * d + 8 * v0 + 7 * v1 + 1.5 * a0 - a1
+    c[5] = 6 * d - 3 * (v0 + v1) - 0.5 * (a0 - a1)
+    return c
 
 
 def slowed(trajectory: JointTrajectory, scale: float) -> JointTrajectory:

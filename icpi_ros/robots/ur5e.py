@@ -16,6 +16,7 @@ from icpi_ros.core.yaml_files import read_yaml
 from icpi_ros.robots.base import Arm, ArmLimits, Capsule, maps_of
 from icpi_ros.robots.description.fields import ARM_FILE
 from icpi_ros.robots.description.reading import load_arm
+from icpi_ros.robots.kinematics import cross
 
 _FILE = share_path("config", "arms", "ur5e.yaml")
 _DESCRIPTION = load_arm(_FILE).description
@@ -103,8 +104,8 @@ class Ur5e(Arm):
         """Base frame, frame after each joint (the last at the tool point): 7 ``(..., 4, 4)``."""
         frame = np.broadcast_to(np.eye(4), (*q.shape[:-1], 4, 4))
         frames = [frame]
-        a, alpha, d = np.array(_DH, dtype=np.float64).T
-        d[-1] = D6 + self.tool_length
+        a, alpha, d = _COLUMNS
+        d = np.concatenate([d[:-1], [D6 + self.tool_length]])
         turns = _dh(q, a, alpha, d)  # all joints at once
         for joint in range(q.shape[-1]):
             frame = frame @ turns[..., joint, :, :]
@@ -113,20 +114,22 @@ class Ur5e(Arm):
 
 
 _MAPS = maps_of(Ur5e)
+_COLUMNS = np.array(_DH, dtype=np.float64).T
 
 
 def _links(frames: list[Array], q: Array) -> Array:
     """Return what :meth:`Arm.links` does of the frames of :meth:`Ur5e._frames`."""
-    turned = np.stack(frames[:-1], axis=-3) @ _dh(q, 0.0, 0.0, 0.0)
-    base = np.broadcast_to(np.eye(4), (*q.shape[:-1], 1, 4, 4))
-    return np.concatenate([base, turned], axis=-3)
+    links = np.empty((*q.shape[:-1], len(frames), 4, 4))
+    links[..., 0, :, :] = np.eye(4)
+    np.matmul(np.stack(frames[:-1], axis=-3), _dh(q, 0.0, 0.0, 0.0), out=links[..., 1:, :, :])
+    return links
 
 
 def _jacobian(frames: list[Array]) -> Array:
     """Return what :meth:`Arm.jacobian` does of the frames of :meth:`Ur5e._frames`."""
     before, tool = np.stack(frames[:-1], axis=-3), frames[-1][..., np.newaxis, :3, 3]
     axes = before[..., :3, 2]
-    columns = np.concatenate([np.cross(axes, tool - before[..., :3, 3]), axes], axis=-1)
+    columns = np.concatenate([cross(axes, tool - before[..., :3, 3]), axes], axis=-1)
     return np.ascontiguousarray(np.swapaxes(columns, -1, -2))
 
 

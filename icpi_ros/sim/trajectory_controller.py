@@ -91,6 +91,7 @@ class TrajectoryController:
         self._last_ns = self._start_ns = self._end_ns = 0
         self._q, self._qd, self._qdd = q[np.newaxis], self._rest[np.newaxis], self._rest[np.newaxis]
         self._index, self._label, self._over, self._holding = 0, "", True, True
+        self._row = -1
         self._path = JointTrajectory(self._joints, np.zeros(1), self._q, self._qd, self._qdd)
         self.command = self.wanted = self._sample(0)
         """State that is commanded, and state that was desired, at the last update."""
@@ -176,7 +177,7 @@ class TrajectoryController:
                 events.append(Event(order.label, state, self._start_ns, due_ns=due, taken_ns=ns))
         desired, following = self._sample(self._index), self._sample(self._index + 1)
         self._index += 1
-        trouble = self._supervise(ns, first, np.abs(desired.q - q), events)
+        trouble = self._supervise(ns, first, desired.q, events)
         if not trouble:
             self.command, self._last_ns = following, ns
         self.wanted = desired
@@ -203,11 +204,12 @@ class TrajectoryController:
 
     # --- inside ---------------------------------------------------------------------------
 
-    def _supervise(self, ns: int, first: bool, off: Array, events: list[Event]) -> bool:
+    def _supervise(self, ns: int, first: bool, desired: Array, events: list[Event]) -> bool:
         """Check the tolerances; return whether one is violated, which leaves the command alone."""
         at_end = self._index >= len(self._q) - 1
         if self._holding or self._over:
             return False
+        off = np.abs(desired - self._measured.q)
         path = self._tolerances.off_path(off, self._joints) if not at_end or first else ""
         if path:
             events.extend(self.abort(ns, path, Tolerance.PATH))
@@ -258,7 +260,7 @@ class TrajectoryController:
         # One product and no sum where it begins now: the very instants of a rollout.
         steps = period / SECOND * np.arange(count + 1, dtype=np.float64)
         self._q, self._qd, self._qdd = path.sample(steps if begin == 0.0 else begin + steps)
-        self._index = 0
+        self._index, self._row = 0, -1
         last = max(len(before), len(self._q)) - 1
         rows = np.arange(last + 1)
         old, new = (q[np.minimum(rows, len(q) - 1)] for q in (before, self._q))
@@ -266,14 +268,19 @@ class TrajectoryController:
         return ns + period * (1 + int(np.argmax(other))) if other.any() else self._end_ns
 
     def _sample(self, index: int) -> JointCommand:
+        """Return the point for an update from now; what one update commands, the next desires."""
         row = min(index, len(self._q) - 1)
-        return JointCommand(self._q[row], self._qd[row], self._qdd[row])
+        if row != self._row:
+            self._row = row
+            self._sampled = JointCommand(self._q[row], self._qd[row], self._qdd[row])
+        return self._sampled
 
     def _hold_at(self, q: Array) -> None:
         """Command one position from the next update on."""
         self._q, self._qd = q[np.newaxis], self._rest[np.newaxis]
         self._qdd = self._qd
         self._index, self._label, self._over, self._holding = 0, "", True, True
+        self._row = -1
 
     def _give_up(self) -> None:
         """Go to the measured position at once, or slow down from there."""

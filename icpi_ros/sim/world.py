@@ -95,6 +95,7 @@ class World:
         """
         self.model = load_model(task, physics, arm)
         self.data = mujoco.MjData(self.model)
+        self._warnings = self.data.warning.number  # a view, as are all fields of the data
         self.dt = float(self.model.opt.timestep)
         self._arm = arm
         self._q, self._v, self._u = _joint_addresses(self.model, arm.joints)
@@ -171,9 +172,12 @@ class World:
         Raises:
             SimulationUnstable: the state is no longer finite.
         """
-        self.data.ctrl[:] = self.command(q, qd, self._held_now())
+        ctrl = self.data.ctrl
+        ctrl[self._u] = q + self._gain * qd  # as of `command`, without an array between
+        if self._gripper is not None:
+            ctrl[self._gripper.actuators] = self._held_now()
         mujoco.mj_step(self.model, self.data)
-        if self.data.warning.number.any():
+        if np.count_nonzero(self._warnings):
             raise SimulationUnstable(
                 f"the simulation became unstable at t = {self.data.time:.3f} s: "
                 "check the scene and the physics parameters"
@@ -245,12 +249,12 @@ class World:
     @property
     def joint_positions(self) -> Array:
         """``(n,)`` [rad]."""
-        return np.array(self.data.qpos[self._q])
+        return np.asarray(self.data.qpos[self._q])  # a copy: they are numbered one by one
 
     @property
     def joint_velocities(self) -> Array:
         """``(n,)`` [rad/s]."""
-        return np.array(self.data.qvel[self._v])
+        return np.asarray(self.data.qvel[self._v])
 
     @property
     def object_position(self) -> Array:

@@ -35,9 +35,15 @@ WAYS = {
 }
 PACES = (1.0, 0.3, 0.1)
 """Simulated seconds per second of a throw, and of another one where a busy machine was late."""
-LATE = "ms late, allowed"
+LATE = ("ms late, allowed", "its moment had passed")
+"""What a busy machine's executor says: it sent the command late, or did not send it any more."""
 NEAR = 0.1
 """Largest distance of a landing from that of its rollout [m]."""
+
+
+def late(text):
+    """Tell whether a trial failed because a busy machine missed the moment to let go."""
+    return any(words in text for words in LATE)
 
 
 def graph_of(folder, way, **arguments):
@@ -62,7 +68,7 @@ def test_a_throw_lets_go_at_its_moment_and_lands_where_the_rollout_does(way, tmp
     for pace in PACES:
         result, trial = thrown(tmp_path / f"{pace:g}", way, pace)
         if result.error_code:
-            assert LATE in result.error_msg
+            assert late(result.error_msg), result.error_msg
             continue
         theta, physics = trial.theta[np.newaxis], TOSS_GC.seeded_physics(0)
         (inside,) = rollout(TOSS_GC, UR5E, physics, theta).trajectories

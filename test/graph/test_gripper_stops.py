@@ -15,7 +15,7 @@ from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import JOINT_STATES, OBJECT_POSE, TRIAL_WINDOW
 from icpi_ros.tasks.toss import TOSS_GC
 
-from .test_gripper import LATE, THETA, graph_of
+from .test_gripper import THETA, graph_of, late
 
 Code = ExecuteMotion.Result
 RELEASE = TOSS_GC.motion(THETA, UR5E).release
@@ -58,7 +58,7 @@ class Thrower:
         """Return the answer to a throw that nobody stops, once a busy machine kept its moment."""
         for _ in range(ATTEMPTS):
             answer = self.observer.reply(self.begin()[1]).result
-            if LATE not in answer.error_msg:
+            if not late(answer.error_msg):
                 break
         return answer
 

@@ -39,8 +39,9 @@ def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
 
 
 def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
-    # Slowly, and few: images that perception has no time for are missed live, and not offline.
-    folder, _, stored = record(tmp_path, source="camera", real_time_factor=0.5, camera_rate=30)
+    # Slowly, few and small: images that perception has no time for are missed live, not offline.
+    few = {"camera_rate": 30, "camera_width": 160, "camera_height": 120}
+    folder, _, stored = record(tmp_path, source="camera", real_time_factor=0.5, **few)
     found = evaluate(Bag(folder), EvaluationRequest())
     assert found.source == "camera"
     (one,) = found.runs

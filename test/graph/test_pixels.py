@@ -60,8 +60,8 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
 def test_a_poor_path_is_not_learnt_from_but_tried_once_more(tmp_path, client):
     # As many images are lost; fewer, and no rest would be seen, the executor would give up.  At a
     # pace: while rest is looked for nothing moves, and a free-running simulation dawdles.
-    way = {"source": "camera", "camera_rate": 30, "camera_drop": 0.8, "real_time_factor": PACE}
-    with RunningGraph(tmp_path, **way) as graph:
+    few = {"camera_rate": 30, "camera_width": 160, "camera_height": 120, "camera_drop": 0.8}
+    with RunningGraph(tmp_path, source="camera", real_time_factor=PACE, **few) as graph:
         result, shown = improve(graph, client)
         text = graph.text()
     words = "the object's path is too poor to learn from: "

@@ -10,6 +10,7 @@ from icpi_ros.motion.primitives import Strike, point_to_point, strikes
 from icpi_ros.motion.rest import RestDetector, RestRule
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
+from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
 
@@ -53,6 +54,27 @@ def test_sampling_holds_before_the_start_and_after_the_end():
     np.testing.assert_array_equal(q, motion.positions[[0, -1]])
     assert not qd.any()
     assert not qdd.any()
+
+
+def test_a_motion_is_sampled_alike_whatever_is_kept_of_it_and_as_it_is_now():
+    motion = SLIDE.motion(np.array([1.2, 0.1]), UR5E).trajectory
+    kept = SafetyGate(UR5E).check(motion, motion.positions[0]).trajectory  # cannot change any more
+    times = np.linspace(-0.1, motion.duration + 0.1, 300)
+    whole = motion.sample(times)
+    batch = TrajectoryBatch(
+        motion.joints,
+        *(rows[np.newaxis] for rows in (motion.times, motion.positions)),
+        *(rows[np.newaxis] for rows in (motion.velocities, motion.accelerations)),
+    )
+    for ours, theirs in zip(whole, batch.sample(times), strict=False):
+        np.testing.assert_array_equal(ours, theirs[0])
+    for few in (times[:1], times[40:43], times):  # of few segments, and of all
+        rows = np.searchsorted(times, few)
+        for one in (motion, kept):
+            for ours, theirs in zip(one.sample(few), whole, strict=True):
+                np.testing.assert_array_equal(ours, theirs[rows])
+    motion.positions[:] += 0.5
+    np.testing.assert_allclose(motion.sample(times)[0], whole[0] + 0.5, atol=1e-12)
 
 
 def test_strike_out_of_reach_says_so():

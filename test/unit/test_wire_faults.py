@@ -16,7 +16,6 @@ import traceback
 import fault_server as faults
 import http_models
 import httpx2
-import openai
 import pytest
 from fault_server import GOOD, answer, head, part, status
 from http_models import KEY, ask
@@ -480,6 +479,8 @@ def test_a_server_without_tls_is_asked_by_http(server):
 
 
 def test_a_certificate_that_is_not_trusted():
+    import openai  # half a second, which workers that run nothing here would pay as well
+
     error = openai.APIConnectionError(request=None)
     error.__cause__ = httpx2.ConnectError("")
     error.__cause__.__context__ = ssl.SSLCertVerificationError(1, "unable to get local issuer")
