@@ -17,6 +17,7 @@ from icpi_benchmarks.cassettes.recordings import Recordings
 from icpi_benchmarks.contest.conditions import NULLS, PRESETS, Condition
 from icpi_benchmarks.contest.entrants import SUBSTITUTE, Entrant, entrants, nulls_of
 from icpi_benchmarks.contest.play import ContestRules
+from icpi_benchmarks.joining import REFERENCE
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.learn.building.build import versions
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, shipped
@@ -29,8 +30,6 @@ DEFAULT_TIME_LIMIT = 30.0
 """Of one proposal [s]."""
 DEFAULT_THRESHOLD = 0.005
 """Cost from which on an instance counts as solved [m]."""
-REFERENCE = "embedded"
-"""The improver that others are compared with, where it takes part."""
 RIVAL = "knn"
 """The improver of the same examples that a language model is worth asking if it beats."""
 OPTIONAL = ("bayesian-optimization", "scikit-learn", "cmaes", "openai")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from icpi_benchmarks.report.predictions import predictions_text
 from icpi_benchmarks.report.verdict import bench_verdict
 from icpi_benchmarks.report.words import (
     APART,
@@ -62,7 +63,8 @@ def bench_text(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     """
     found = summarise(results) if found is None else found
     first = [printable(verdict)] if (verdict := bench_verdict(found)) else []
-    return "\n\n".join([*first, *_tables(results, found)])
+    last = [predictions_text(found)] if results.config["preset"] == "calibration" else []
+    return "\n\n".join([*first, *_tables(results, found), *filter(None, last)])
 
 
 def _tables(results: Results, found: Sequence[TaskSummary]) -> list[str]:
