@@ -104,7 +104,7 @@ def _one_by_one(found: Sequence[File], asked: Outputs, reason: str) -> None:
     write_tables(found, asked)
     if asked.csv or asked.parquet:
         return
-    print(printable(f"shown one below the other: {reason}\n"))
+    print(printable(f"shown one below the other: {reason}") + "\n")
     for (path, _), summary in zip(found, summaries, strict=True):
         print(printable(f"{path}:"))
         print("\n\n".join(task_table(one) for one in summary) + "\n")

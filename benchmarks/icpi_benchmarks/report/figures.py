@@ -36,7 +36,7 @@ _COLUMNS = 4
 _SUMMARY_COLUMNS = 3
 _SHOWN = 6
 """Improvers in a panel of it."""
-_COLOURS = 32
+_COLOURS = 64
 _NOTE = 22
 """Room for a line below all panels [px]."""
 CALIBRATION_COLOURS = "orange: first adjustment, blue: later ones"
@@ -161,7 +161,11 @@ def _save_small(path: Path, figure: Figure) -> None:
 
     full = io.BytesIO()
     figure.savefig(full, format="png", dpi=SMALL_DPI, metadata={"Software": "icpi_ros"})
-    few = Image.open(full).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    few = (
+        Image.open(full)
+        .convert("RGB")
+        .quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
