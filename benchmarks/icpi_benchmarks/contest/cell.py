@@ -10,8 +10,8 @@ from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.contest.plan import all_versions
 from icpi_benchmarks.contest.play import ContestRules, Row, SharedRollouts, play
+from icpi_benchmarks.contest.shared_simulator import shared_simulator
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.simulator import simulator
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
@@ -72,7 +72,7 @@ class TaskCells:
     def _play(self, condition: Condition, dataset: Dataset, number: int) -> CellResult:
         why_not = simulated_feasibility(self.task, self.arm)
         instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
-        simulate = simulator(self.task, self.arm, instance.physics)
+        simulate = shared_simulator(self.task, self.arm, instance.physics)
         bench = SharedRollouts(self.task, instance, condition.noise, self.rules.seed, simulate)
         playing = condition.players([entrant.label for entrant in self.entrants])
         who = [entrant for entrant in self.entrants if entrant.label in playing]
