@@ -128,13 +128,16 @@ def _differences(one: Results, other: Results) -> Iterator[str]:
                 yield f"{what} {key} is {here} in one, {there} in the other"
     for ours in one.config["conditions"]:
         for theirs in other.config["conditions"]:
-            same = {k: v for k, v in ours.items() if k != "improvers"} == {
-                k: v for k, v in theirs.items() if k != "improvers"
-            }
-            if ours["name"] == theirs["name"] and not same:
+            if ours["name"] == theirs["name"] and _circumstances(ours) != _circumstances(theirs):
                 yield f"condition {ours['name'] or 'plain'!r} differs"
     yield from _other_instances(one, other)
     yield from _other_outcomes(one, other)
+
+
+def _circumstances(condition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a condition is but for who takes part; older files lack newer keys."""
+    usual = Condition().as_dict()
+    return {key: value for key, value in (usual | dict(condition)).items() if key != "improvers"}
 
 
 def _short(value: Any) -> str:
@@ -159,9 +162,9 @@ def _other_outcomes(one: Results, other: Results) -> Iterator[str]:
         if key in ours:
             close = bool(np.isclose(ours[key], cost, 0.0, OUTCOME_TOLERANCE, equal_nan=True))
             shared.setdefault(key[1], []).append(close)
-    for task, close in shared.items():
-        if (count := close.count(False)) > MAX_OTHER * len(close):
-            yield f"{count} of {len(close)} first attempts at {task} have another outcome"
+    for task, flags in shared.items():
+        if (count := flags.count(False)) > MAX_OTHER * len(flags):
+            yield f"{count} of {len(flags)} first attempts at {task} have another outcome"
 
 
 def _first_costs(results: Results) -> dict[tuple[str, str, int], float]:

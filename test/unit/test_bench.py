@@ -390,7 +390,7 @@ def test_conditions_under_which_no_improver_plays_are_left_out():
 def test_presets_are_sound():
     assert set(PRESETS) == {
         "main", "smoke", "data-size", "label-noise", "features", "k", "shift", "noise",
-        "tokens", "llm", "llm-context", "cold", "models", "small", "ways",
+        "tokens", "llm", "llm-context", "cold", "models", "small", "ways", "calibration", "v1",
     }  # fmt: skip
     for chosen in PRESETS.values():
         names = [condition.name for condition in chosen.conditions]
