@@ -40,24 +40,24 @@ _Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Played:
-    """What a file has rows of: a condition and task with its improvers."""
+class Lineup:
+    """Improvers of one condition and task."""
 
     condition: str
     task: str
     improvers: tuple[str, ...]
 
 
-def played(config: Mapping[str, Any]) -> list[Played]:
-    """Return what takes part in each condition and task, in the order of the run."""
+def played(config: Mapping[str, Any]) -> list[Lineup]:
+    """Return the improvers of each condition and task, in the order of the run."""
     named = config.get("played")
     if isinstance(named, list):
-        return [Played(one["condition"], one["task"], tuple(one["improvers"])) for one in named]
+        return [Lineup(one["condition"], one["task"], tuple(one["improvers"])) for one in named]
     found = []
     for condition in config["conditions"]:
         who = Condition(improvers=tuple(condition.get("improvers", ())))
         players = who.players(config["improvers"])
-        found += [Played(condition["name"], task, players) for task in config["tasks"]]
+        found += [Lineup(condition["name"], task, players) for task in config["tasks"]]
     return found
 
 

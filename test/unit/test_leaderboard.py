@@ -71,11 +71,11 @@ def test_another_size_or_other_draws_are_refused(change, reason):
 def test_another_data_set_or_task_is_refused():
     data = shipped(SLIDE)
     fewer = replace(data, theta=data.theta + 1e-9)
-    with pytest.raises(UsageError, match="data set of slide is [0-9a-f]{16}, not [0-9a-f]{16}"):
+    with pytest.raises(UsageError, match=r"data set of slide is [0-9a-f]{16}, not [0-9a-f]{16}"):
         frozen.check(plan(datasets=(fewer,)))
     other = type(SLIDE)()
     other.revision = SLIDE.revision + 1
-    with pytest.raises(UsageError, match="revision of slide is .*; definition of slide is"):
+    with pytest.raises(UsageError, match=r"revision of slide is .*; definition of slide is"):
         frozen.check(plan(tasks=(other,), datasets=(data,)))
     other.name = "slide-2"
     with pytest.raises(UsageError, match=r"task slide-2 is not part of it \(allowed: hit-gc, "):
