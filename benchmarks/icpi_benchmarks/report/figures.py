@@ -121,7 +121,7 @@ def save_summary(path: Path, found: Sequence[TaskSummary], preset: str = "") -> 
     shown = {task: [one for one in ones if one.improvers] for task, ones in by_task(found).items()}
     draws = [_summary(task, ones) for task, ones in shown.items() if ones]
     if preset == "calibration":
-        draws = [plots_of_predictions(label, found) for label in predicting(found)]
+        draws = prediction_draws(found)
     if not draws:
         raise UsageError(f"{path}: nothing to draw: no improver has a cost or a prediction")
     with style.settings():
@@ -205,6 +205,8 @@ def slug(text: str) -> str:
 def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
     """Yield file name (unique) and figure, one after the other: they are large."""
     with style.settings():
+        if draws := prediction_draws(found):
+            yield "predictions", grid(draws, WIDE, 3)
         for task, conditions in by_task([one for one in found if one.improvers]).items():
             if len(conditions) > 1:
                 yield f"{slug(task)}-study", grid(study_draws(conditions), WIDE, 2)
@@ -217,6 +219,11 @@ def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
                 ):
                     if panels:
                         yield f"{stem}-{kind}", _panels(panels, note)
+
+
+def prediction_draws(found: Sequence[TaskSummary]) -> list[Draw]:
+    """Return the shares of outcomes inside 1 and 2 std, a plot for each of those that predict."""
+    return [plots_of_predictions(label, found) for label in predicting(found)]
 
 
 def _panels(panels: dict[str, Draw], note: str) -> Figure:
