@@ -31,6 +31,8 @@ PANEL = Layout(240, 240, left=56, right=14, bottom=42, top=26)
 """Small square plot with a title."""
 SMALL = Layout(320, 230, left=62, right=112, bottom=40, top=26)
 """Panel of the one figure of a page of Markdown."""
+TALL = Layout(430, 320, left=60, right=14, bottom=96, top=26)
+"""Plot with long names below it."""
 SMALL_DPI = 72
 _COLUMNS = 4
 _SUMMARY_COLUMNS = 3
@@ -119,13 +121,13 @@ def save_summary(path: Path, found: Sequence[TaskSummary], preset: str = "") -> 
         UsageError: the file cannot be written, or there is nothing to draw.
     """
     shown = {task: [one for one in ones if one.improvers] for task, ones in by_task(found).items()}
-    draws = [_summary(task, ones) for task, ones in shown.items() if ones]
+    draws, layout = [_summary(task, ones) for task, ones in shown.items() if ones], SMALL
     if preset == "calibration":
-        draws = prediction_draws(found)
+        draws, layout = prediction_draws(found), TALL
     if not draws:
         raise UsageError(f"{path}: nothing to draw: no improver has a cost or a prediction")
     with style.settings():
-        _save_small(path, grid(draws, SMALL, _SUMMARY_COLUMNS))
+        _save_small(path, grid(draws, layout, _SUMMARY_COLUMNS))
 
 
 def _summary(task: str, ones: Sequence[TaskSummary]) -> Draw:
@@ -206,7 +208,7 @@ def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
     """Yield file name (unique) and figure, one after the other: they are large."""
     with style.settings():
         if draws := prediction_draws(found):
-            yield "predictions", grid(draws, WIDE, 3)
+            yield "predictions", grid(draws, TALL, 3)
         for task, conditions in by_task([one for one in found if one.improvers]).items():
             if len(conditions) > 1:
                 yield f"{slug(task)}-study", grid(study_draws(conditions), WIDE, 2)

@@ -10,6 +10,7 @@ from typing import Any
 from icpi_benchmarks.contest.conditions import PRESETS
 from icpi_benchmarks.report.figures import by_task, save_summary
 from icpi_benchmarks.report.predictions import prediction_rows
+from icpi_benchmarks.report.text import model_rows, verdict_lines
 from icpi_benchmarks.report.verdict import bench_verdict
 from icpi_benchmarks.report.words import (
     APART,
@@ -137,7 +138,20 @@ def _task(ones: Sequence[TaskSummary]) -> list[str]:
     shown = [one for one in ones if one.improvers]
     if not shown:
         return [_plain(f"{nothing_text(one)}.") for one in ones[:1]]
-    return [_one_table(shown[0])] if len(ones) == 1 else _study(shown)
+    parts = [_one_table(shown[0])] if len(ones) == 1 else _study(shown)
+    return [*parts, *(part for one in shown for part in _models(one))]
+
+
+def _models(found: TaskSummary) -> list[str]:
+    """Return the replies of those that asked a model, and the verdicts on them."""
+    rows = model_rows(found)
+    if not rows:
+        return []
+    if found.condition:
+        rows[0][0] = f"{found.condition}: {rows[0][0]}"
+    lines = [f"- {_plain(line.strip())}" for line in verdict_lines(found)[1:]]
+    head = [_plain(line) for line in verdict_lines(found)[:1]]
+    return [table(rows[0], rows[1:]), *head, *(["\n".join(lines)] if lines else [])]
 
 
 def _one_table(found: TaskSummary) -> str:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from icpi_benchmarks.report.figures import (
     CALIBRATION_COLOURS,
     PANEL,
+    TALL,
     WIDE,
     by_task,
     calibration_draws,
@@ -301,7 +302,7 @@ def _predictions(found: Sequence[TaskSummary]) -> Markup:
             "Share of outcomes inside 1 (blue) and 2 (orange) predicted standard deviations with "
             "its 95 % interval; dashed: 68 % and 95 %."
         )
-        parts.append(kit.figure(plot_svg(draw, f"predictions-{n}", "predictions", WIDE), caption))
+        parts.append(kit.figure(plot_svg(draw, f"predictions-{n}", "predictions", TALL), caption))
     drawn = [kit.figures(parts)] if parts else []
     for label in dict.fromkeys(row.improver for row in rows):
         header, lines = prediction_rows([row for row in rows if row.improver == label])
