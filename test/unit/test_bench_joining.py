@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bench_data import condition, realistic, results_of
-from icpi_benchmarks.joining import joined, why_not
 from icpi_benchmarks.report.markdown import bench_markdown
 from icpi_benchmarks.results import Results, read, write
 from icpi_benchmarks.statistics.blocks import block, blocks
 from icpi_benchmarks.statistics.comparison import compared
+from icpi_benchmarks.statistics.joining import joined, why_not
 from icpi_benchmarks.statistics.predictions import ALL, predictions
 from icpi_benchmarks.statistics.summaries import summarise
 

@@ -10,6 +10,8 @@ from icpi_ros.core.errors import InvalidValue, UnknownName
 
 MAX_EXAMPLES = 500
 """Largest data set of a condition: 50 physics draws of 10 examples each."""
+REFERENCE = "embedded"
+"""The improver that others are compared with, where it takes part."""
 DRAWS = ("test", "shifted", "train")
 
 

@@ -14,11 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 from icpi_benchmarks.cassettes.recordings import Recordings
-from icpi_benchmarks.contest.conditions import NULLS, PRESETS, Condition
+from icpi_benchmarks.contest.conditions import NULLS, PRESETS, REFERENCE, Condition
 from icpi_benchmarks.contest.entrants import SUBSTITUTE, Entrant, entrants, nulls_of
 from icpi_benchmarks.contest.frozen import identity
 from icpi_benchmarks.contest.play import ContestRules
-from icpi_benchmarks.joining import REFERENCE
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.learn.building.build import versions

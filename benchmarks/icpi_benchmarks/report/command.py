@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from icpi_benchmarks.joining import File, joined, why_not
 from icpi_benchmarks.report.comparison import compare, comparison_markdown, comparison_text
 from icpi_benchmarks.report.exports import write_tables
 from icpi_benchmarks.report.figures import save_pngs
@@ -16,6 +15,7 @@ from icpi_benchmarks.report.page import bench_page
 from icpi_benchmarks.report.text import bench_text, task_table
 from icpi_benchmarks.report.words import key_trials
 from icpi_benchmarks.results import Results, arms_of, read
+from icpi_benchmarks.statistics.joining import File, joined, why_not
 from icpi_benchmarks.statistics.predictions import predictions
 from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
 from icpi_benchmarks.statistics.verdicts import verdicts

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_benchmarks.joining import File, joined, why_not_paired
 from icpi_benchmarks.report.markdown import table
 from icpi_benchmarks.report.words import (
     estimate_text,
@@ -19,6 +18,7 @@ from icpi_benchmarks.report.words import (
 from icpi_benchmarks.results import Results, read
 from icpi_benchmarks.statistics.blocks import ResultBlock, blocks
 from icpi_benchmarks.statistics.comparison import StepComparison, compared
+from icpi_benchmarks.statistics.joining import File, joined, why_not_paired
 from icpi_benchmarks.statistics.summaries import IntervalEstimate
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable

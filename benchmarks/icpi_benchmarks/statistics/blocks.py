@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_benchmarks.joining import played
 from icpi_benchmarks.results import Results, is_own_step
+from icpi_benchmarks.statistics.joining import played
 from icpi_benchmarks.statistics.model_use import ModelUse, model_use
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.contest.conditions import PRESETS, Condition
+from icpi_benchmarks.contest.conditions import PRESETS, REFERENCE, Condition
 from icpi_benchmarks.results import Results
 from icpi_ros.core.errors import InvalidValue
 
@@ -26,8 +26,6 @@ MAPS = {
     "datasets": "data set (task/condition)",
 }
 """Keys of ``config`` whose entries of the same name must be equal, and what an entry is."""
-REFERENCE = "embedded"
-"""The improver that others are compared with, where it takes part."""
 TOLERANCE = 1e-9
 """Largest difference of two physics, goals or thetas, relative."""
 OUTCOME_TOLERANCE = 1e-5
