@@ -182,6 +182,7 @@ def _maximise(
 ) -> Array:
     """Return the scaled theta ``(d,)`` with the largest expected improvement on ``own``."""
     from bayes_opt import TargetSpace
+    from bayes_opt.acquisition import ExpectedImprovement
 
     seen = own + prior
     middle, std = float(np.mean(seen.targets)), float(np.std(seen.targets))
@@ -190,7 +191,9 @@ def _maximise(
     space = TargetSpace(None, {str(n): (-1.0, 1.0) for n in range(own.points.shape[1])})
     for point, target in zip(own.points, own.targets, strict=True):
         space.register(point, (float(target) - middle) / std)
-    found = _expected_improvement()(0.0).suggest(
+    search = ExpectedImprovement(0.0)
+    search.base_acq = functools.partial(_expected_improvement, search)
+    found = search.suggest(
         model,
         space,
         n_random=options.candidates,
@@ -201,23 +204,17 @@ def _maximise(
     return np.asarray(found, dtype=np.float64)
 
 
-@functools.cache
-def _expected_improvement() -> type[ExpectedImprovement]:
-    """Return the library's expected improvement with the same bits in a tenth of its time.
+def _expected_improvement(search: ExpectedImprovement, mean: Array, std: Array) -> Array:
+    """Return the library's expected improvement ``(n,)`` with the same bits in a tenth of its time.
 
     It asks scipy's distributions, whose checks of each point take longer than the prediction.
     """
-    from bayes_opt.acquisition import ExpectedImprovement
     from scipy.special import ndtr
 
-    class Lean(ExpectedImprovement):
-        def base_acq(self, mean: Array, std: Array) -> Array:
-            above = mean - self.y_max - self.xi
-            z = above / std
-            density = np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
-            return np.asarray(above * ndtr(z) + std * density)
-
-    return Lean
+    above = mean - search.y_max - search.xi
+    z = above / std
+    density = np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    return np.asarray(above * ndtr(z) + std * density)
 
 
 class _Posterior:

@@ -120,7 +120,7 @@ class PhysicsSample:
     @functools.cached_property
     def _white_errors(self) -> Array:
         """``(n, m)``, the same for all that is explained."""
-        return np.linalg.solve(self.factor, self.errors)
+        return np.asarray(np.linalg.solve(self.factor, self.errors))
 
     def evidence(self, points: Array, errors: Array) -> float:
         """Return the log density of other executions ``(k, d)``, ``(k, m)`` under this sample."""
