@@ -200,7 +200,10 @@ def _study(ones: Sequence[TaskSummary]) -> list[str]:
     if any(cell for row in ratios for cell in row[1:]):
         told = f"This / {names[0]}, mean after {step}, the same improver and instances:"
         parts.append(f"{told}\n\n" + table(["improver", *names[1:]], ratios))
-    rivals = [[f"`{label}`", *(_rival(one, label, step) for one in ones)] for label in labels]
+    rivals = [
+        [f"`{label}`", *(_rival(one, label, ones[0].default, step) for one in ones)]
+        for label in labels
+    ]
     told = f"{ones[0].default} / this, mean after {step}:"
     if len(labels) > 1:
         parts.append(f"{told}\n\n" + table(["improver", *names], rivals))
@@ -236,8 +239,10 @@ def _paired(one: TaskSummary, other: TaskSummary) -> bool:
     return a.shape == b.shape and bool((abs(a - b) <= 1e-9).all())
 
 
-def _rival(one: TaskSummary, label: str, step: int) -> str:
-    return ratio_text(one.of(label), step) if label in one.block.improvers else "-"
+def _rival(one: TaskSummary, label: str, default: str, step: int) -> str:
+    """Return the ratio to the default; ``-`` where one of the two does not take part."""
+    known = label in one.block.improvers and one.default == default
+    return ratio_text(one.of(label), step) if known else "-"
 
 
 def _calibration(found: Sequence[TaskSummary]) -> list[str]:
