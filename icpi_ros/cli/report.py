@@ -33,7 +33,11 @@ def run(args: argparse.Namespace) -> int:
         checked_output(args.parquet) if args.parquet else None,
         checked_output(args.video) if args.video else None,
         args.json,
+        checked_output(args.markdown) if args.markdown else None,
     )
+    if args.compare or not args.what:
+        _compare(args, asked)
+        return 0
     if len(args.what) > 1:
         _report_many(args, asked)
         return 0
@@ -41,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     for file in asked.files:
         _refuse_same(file, path)
     if is_bag(path):
+        _refuse_markdown(asked)
         from icpi_ros.cli.report_bag import report_bag  # readers of bags are half a second
 
         report_bag(path, args.run_id or None, args.topics, args.store, asked)
@@ -50,8 +55,32 @@ def run(args: argparse.Namespace) -> int:
     if _is_file(path):
         load(BENCHMARKS).report_file(path, asked)
     else:
+        _refuse_markdown(asked)
         write_stored_run(args.what[0], _store(args.what[0], args.store), asked, args.mix)
     return 0
+
+
+def _compare(args: argparse.Namespace, asked: Outputs) -> None:
+    """Show two improvers of benchmarks side by side.
+
+    Raises:
+        UsageError: no --compare, a run or a bag among the files, or a file would be overwritten.
+    """
+    if not args.compare:
+        raise UsageError("give the id of a run, a bag, or the JSON file of `icpi bench`")
+    paths = [Path(what) for what in args.what]
+    for path in paths:
+        if is_bag(path) or not _is_file(path):
+            raise UsageError(f"--compare is about results files of `icpi bench`, {path} is none")
+    for path in [*paths, *map(Path, () if paths else args.compare.split(","))]:
+        for file in asked.files:
+            _refuse_same(file, path)
+    load(BENCHMARKS).report_comparison(args.compare, paths, asked)
+
+
+def _refuse_markdown(asked: Outputs) -> None:
+    if asked.markdown:
+        raise UsageError("--markdown is about results files of `icpi bench`")
 
 
 def _is_file(path: Path) -> bool:
@@ -78,6 +107,7 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
     elif any(files):
         raise UsageError("runs and results files cannot be compared: give several of one kind")
     else:
+        _refuse_markdown(asked)
         report_runs(args.what, _store(args.what[0], args.store), asked, args.mix)
 
 

@@ -28,7 +28,7 @@ from icpi_ros.tasks.base import Task
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to write: page, folder of figures, video, tables, JSON; None = not asked for."""
+    """Files to write: pages, folder of figures, video, tables, JSON; None = not asked for."""
 
     page: Path | None = None
     folder: Path | None = None
@@ -36,12 +36,14 @@ class Outputs:
     parquet: Path | None = None
     video: Path | None = None
     json: JsonOutput | None = field(default=None, compare=False)  # tables are printed all the same
+    markdown: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """Those that are one file each."""
         named = self.json.path if self.json else None
-        return [path for path in (self.page, self.csv, self.parquet, self.video, named) if path]
+        found = (self.page, self.csv, self.parquet, self.video, named, self.markdown)
+        return [path for path in found if path]
 
 
 def refuse_pages(asked: Outputs) -> None:

@@ -7,6 +7,7 @@ its physics.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,11 +117,16 @@ class PhysicsSample:
     errors: Array
     factor: Array
 
+    @functools.cached_property
+    def _white_errors(self) -> Array:
+        """``(n, m)``, the same for all that is explained."""
+        return np.asarray(np.linalg.solve(self.factor, self.errors))
+
     def evidence(self, points: Array, errors: Array) -> float:
         """Return the log density of other executions ``(k, d)``, ``(k, m)`` under this sample."""
         cross = _kernel(points, self.points)
         white = np.linalg.solve(self.factor, cross.T)
-        mean = white.T @ np.linalg.solve(self.factor, self.errors)
+        mean = white.T @ self._white_errors
         own = 1.0 + LINEAR * (1.0 + np.sum(points**2, axis=1))
         variance = np.maximum(own - np.sum(white**2, axis=0), 0.0) + NOISE + MISMATCH**2
         density = np.sum((errors - mean) ** 2, axis=1) / variance

@@ -390,7 +390,8 @@ def test_conditions_under_which_no_improver_plays_are_left_out():
 def test_presets_are_sound():
     assert set(PRESETS) == {
         "main", "smoke", "data-size", "label-noise", "features", "k", "shift", "noise",
-        "tokens", "llm", "llm-context", "cold", "models", "small", "ways", "drift",
+        "tokens", "llm", "llm-context", "cold", "models", "small", "ways", "drift", "calibration",
+        "v1",
     }  # fmt: skip
     for chosen in PRESETS.values():
         names = [condition.name for condition in chosen.conditions]
@@ -400,7 +401,8 @@ def test_presets_are_sound():
     assert [c.noise for c in PRESETS["noise"].conditions] == [0.0, 0.001, 0.002, 0.005, 0.01]
     assert preset("main").with_draws("shifted").conditions[0].name == "shifted"
     with pytest.raises(
-        UnknownName, match=r"unknown preset 'all': choose one of cold, data-size, .*smoke"
+        UnknownName,
+        match=r"unknown preset 'all': choose one of calibration, cold, data-size, .*smoke",
     ):
         preset("all")
 
@@ -491,7 +493,10 @@ def test_files_that_are_no_results_at_all(out):
 # --- the command --------------------------------------------------------------------------------
 
 BAD = {
-    "preset": (["--preset", "all"], "unknown preset 'all': choose one of cold, data-size"),
+    "preset": (
+        ["--preset", "all"],
+        "unknown preset 'all': choose one of calibration, cold, data-size",
+    ),
     "improver": (["--improvers", "ridge,magic"], "unknown improver 'magic': choose one of"),
     "task": (["--tasks", "juggle"], "unknown task 'juggle': choose one of"),
     "no instance": (["--instances", "0"], "argument --instances: '0': allowed are integers 1"),

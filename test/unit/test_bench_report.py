@@ -392,7 +392,8 @@ def test_report_prints_tables_or_writes_page_and_figures(file, tmp_path, capsys)
     assert str(page) in capsys.readouterr().out
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     pictures = sorted(path.name for path in folder.iterdir())
-    assert pictures == ["slide-calibration.png", "slide-curves.png", "slide-pairs.png"]
+    ours = ["slide-calibration.png", "slide-curves.png", "slide-pairs.png"]
+    assert pictures == ["predictions.png", *ours]
     for name in pictures:
         image = imread(folder / name)
         assert image[..., :3].std() > 0.01

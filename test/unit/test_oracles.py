@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from icpi_benchmarks.contest import tuning
 from icpi_benchmarks.contest.oracles import ORACLES, Oracle
+from icpi_benchmarks.contest.shared_simulator import shared_simulator
 from icpi_benchmarks.instances import draw_instance
 from icpi_benchmarks.program import run_program
 
@@ -98,8 +99,26 @@ def test_what_oracles_need():
         make("oracle", instance, k=3)
 
 
+def test_an_oracle_does_not_simulate_what_its_instance_has(monkeypatch):
+    instance = draw_instance(SLIDE, "train", 5, 7)
+    simulated = []
+
+    def counted(task, arm, physics, thetas, **more):
+        simulated.extend(map(tuple, thetas))
+        return rollout(task, arm, physics, thetas, **more)
+
+    monkeypatch.setattr("icpi_benchmarks.simulator.rollout", counted)
+    theta = instance.theta
+    (path,) = shared_simulator(SLIDE, ARM, instance.physics)(theta[np.newaxis])
+    history = [Outcome(theta, error := SLIDE.error(path, instance.goal), SLIDE.cost(error))]
+    oracles = [make("oracle", instance) for _ in range(2)]
+    first, second = (o.propose(history, np.random.default_rng(0)).theta for o in oracles)
+    assert first.tobytes() == second.tobytes()
+    assert len(simulated) == len(set(simulated)) == 1 + 2 * SLIDE.space.dim
+
+
 def test_unstable_physics_end_in_one_clear_line(monkeypatch):
-    instance = draw_instance(SLIDE, "train", 5, 0)
+    instance = draw_instance(SLIDE, "train", 5, 8)
     oracle: Oracle = make("oracle", instance)
     history = [outcome(instance.theta, instance)]
 

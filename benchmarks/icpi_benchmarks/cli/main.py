@@ -17,6 +17,7 @@ from icpi_benchmarks.cassettes.recordings import Recordings
 from icpi_benchmarks.contest.cell_log import finished_cells, kept
 from icpi_benchmarks.contest.conditions import Preset, preset
 from icpi_benchmarks.contest.entrants import entrants, option_text, with_nulls
+from icpi_benchmarks.contest.frozen import frozen
 from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, ContestPlan
 from icpi_benchmarks.contest.run import ContestProgress
 from icpi_benchmarks.contest.run import run as run_plan
@@ -88,7 +89,8 @@ def _plan(args: argparse.Namespace) -> ContestPlan:
     chosen = preset(args.preset)
     if args.draws:
         chosen = chosen.with_draws(args.draws)
-    tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.built_in)
+    usual = tuple(frozen(chosen.frozen)["tasks"]) if chosen.frozen else tuple(TASKS.built_in)
+    tasks = _names("--tasks", args.tasks) or chosen.tasks or usual
     recordings = _recordings(args, chosen)
     improvers = _names("--improvers", args.improvers) or chosen.improvers
     improvers = with_nulls(_with_model(improvers, recordings, args), recordings)

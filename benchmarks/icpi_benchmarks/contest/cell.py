@@ -10,6 +10,7 @@ from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.contest.plan import all_versions
 from icpi_benchmarks.contest.play import ContestRules, Row, SharedRollouts, play
+from icpi_benchmarks.contest.shared_simulator import shared_simulator
 from icpi_benchmarks.instances import Instance, draw_instance, drifting_physics
 from icpi_benchmarks.simulator import simulator
 from icpi_ros.core.types import Array
@@ -73,7 +74,7 @@ class TaskCells:
     def _play(self, condition: Condition, dataset: Dataset, number: int) -> CellResult:
         why_not = simulated_feasibility(self.task, self.arm)
         instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
-        simulate = simulator(self.task, self.arm, instance.physics)
+        simulate = shared_simulator(self.task, self.arm, instance.physics)
         walk = self._walk(condition, instance)
         later = [simulator(self.task, self.arm, physics) for physics in walk[1:]]
         bench = SharedRollouts(

@@ -10,6 +10,8 @@ from icpi_ros.core.errors import InvalidValue, UnknownName
 
 MAX_EXAMPLES = 500
 """Largest data set of a condition: 50 physics draws of 10 examples each."""
+REFERENCE = "embedded"
+"""The improver that others are compared with, where it takes part."""
 DRAWS = ("test", "shifted", "train")
 
 
@@ -65,6 +67,7 @@ class Preset:
         trials: per instance, the common first attempt included.
         reference: label that the others are compared with; "" = embedded, else the first.
         recorded: whether its models are replayed from the shipped cassettes.
+        frozen: name of the frozen benchmark that it is, see :mod:`.frozen`; "" = of none.
     """
 
     summary: str
@@ -75,6 +78,7 @@ class Preset:
     trials: int = 6
     reference: str = ""
     recorded: bool = False
+    frozen: str = ""
 
     def with_improvers(self, labels: Sequence[str]) -> Preset:
         """Return it with other improvers, and the conditions under which one of them plays.
@@ -163,7 +167,8 @@ _DATA = ("embedded", "gauss-newton", "ridge-hindsight", "ridge", "knn", "bo-warm
 _RETRIEVING = ("embedded", "ridge-hindsight", "ridge", "knn", "knn-copy")
 
 PRESETS: dict[str, Preset] = {
-    "main": Preset("which improver is best, on all tasks", ALL),
+    "main": Preset("which improver is best, on all tasks?", ALL),
+    "v1": Preset("leaderboard: frozen instances, docs/leaderboard.md", ALL, frozen="v1"),
     "smoke": Preset(
         "is the ranking as it should be? 20 s of processor time",
         (*_DATA, "cma-warm", "ridge-oracle"),
@@ -200,11 +205,17 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "features": Preset(
-        "relative error, or raw state and goal, as features?",
+        "relative error, raw state and goal, or the whole path, as features?",
         _RETRIEVING,
-        tuple(
-            Condition(f"features={name}", options={"features": name}) for name in ("error", "raw")
+        (
+            Condition("features=error", options={"features": "error"}),
+            Condition("features=raw", options={"features": "raw"}, improvers=_RETRIEVING[1:]),
+            Condition("features=path", options={"features": "path"}, improvers=("embedded",)),
         ),
+    ),
+    "calibration": Preset(
+        "are predictions to be believed? share of outcomes inside 1 and 2 std, and sign",
+        ("embedded", "bo-warm"),
     ),
     "k": Preset(
         "how many examples in context?",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 BUILD_FACTOR, MIN_BUILD_LIMIT = 10.0, 120.0
@@ -99,13 +104,23 @@ def still_busy(limit: float) -> set[str]:
     return {each.name.removeprefix(_GIVEN_UP) for each in found if each.is_alive()}
 
 
+@functools.lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> ThreadpoolController:
+    """Return the thread pools of this process; to look for them takes as long as a proposal.
+
+    New ones come with imports, so ``modules``, the number of the loaded ones, is another then.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def _work(
     todo: queue.SimpleQueue[Callable[[], Any] | None],
     done: queue.SimpleQueue[tuple[Any, BaseException | None]],
 ) -> None:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="openmp"):  # OpenMP's limit is one of the thread
+    # OpenMP's limit is one of the thread.
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="openmp"):
         while (function := todo.get()) is not None:
             try:
                 done.put((function(), None))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from icpi_benchmarks.cassettes.recordings import Recordings
@@ -38,6 +41,7 @@ _SHOWN = ("k", "features", "examples", "start")
 SUBSTITUTE = HOLD
 """In a benchmark, a proposal that a model did not make costs it a trial: no other improver's may
 count as its own.  The option ``substitute`` of an entrant says otherwise."""
+_OURS = ("icpi_ros", "icpi_benchmarks")
 TRANSPORT = frozenset(
     {"base_url", "cassette", "cassette_mode", "deadline", "key_variable", "models"}
     | {"max_calls", "max_money", "max_seconds", "max_tokens"}
@@ -70,6 +74,23 @@ class Entrant:
         name, *parts = _OPTION.split(self.label)
         kept = [part for part in parts if part.partition("=")[0] not in TRANSPORT]
         return ":".join([name, *kept])
+
+    def origin(self) -> dict[str, Any]:
+        """Return name, options, file and its SHA-256 of an improver from outside; else nothing.
+
+        So that results say which version of it they are of.
+        """
+        module = self.kind.__module__
+        if module.partition(".")[0] in _OURS:
+            return {}
+        file = getattr(sys.modules.get(module), "__file__", None)
+        digest = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+        return {
+            "name": self.label.partition(":")[0],
+            "options": dict(self.options),
+            "file": Path(file).name if file else module,
+            "sha256": digest,
+        }
 
     def using(self, recordings: Recordings | None) -> Entrant:
         """Return it with the model and the cassette that recordings have for it, if it asks one."""

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_benchmarks.simulator import simulator
+from icpi_benchmarks.contest.shared_simulator import shared_simulator
 from icpi_ros.core.errors import ExecutionFailed, ObservationMissing, Refusal
 from icpi_ros.core.registry import Registry
 from icpi_ros.core.types import Array, Outcome, Proposal
@@ -69,7 +69,7 @@ class Oracle(Improver):
             InvalidValue: a wrong option.
         """
         super().__init__(context)
-        self._task, self._simulate = task, simulator(task, arm, physics)
+        self._task, self._simulate = task, shared_simulator(task, arm, physics)
         self._known: dict[bytes, Array] = {}
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:

@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from icpi_benchmarks.cassettes.recordings import Recordings
-from icpi_benchmarks.contest.conditions import NULLS, PRESETS, Condition
+from icpi_benchmarks.contest.conditions import NULLS, PRESETS, REFERENCE, Condition
 from icpi_benchmarks.contest.entrants import SUBSTITUTE, Entrant, entrants, nulls_of
+from icpi_benchmarks.contest.frozen import identity
 from icpi_benchmarks.contest.play import ContestRules
+from icpi_ros.core import plugins
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.learn.building.build import versions
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, shipped
@@ -29,8 +31,6 @@ DEFAULT_TIME_LIMIT = 30.0
 """Of one proposal [s]."""
 DEFAULT_THRESHOLD = 0.005
 """Cost from which on an instance counts as solved [m]."""
-REFERENCE = "embedded"
-"""The improver that others are compared with, where it takes part."""
 RIVAL = "knn"
 """The improver of the same examples that a language model is worth asking if it beats."""
 OPTIONAL = ("bayesian-optimization", "scikit-learn", "cmaes", "openai")
@@ -202,7 +202,7 @@ class ContestPlan:
         """
         if not self.has_command:
             return ""
-        parts = ["icpi", "bench", "--preset", self.preset]
+        parts = ["icpi", "bench", *plugins.as_options(), "--preset", self.preset]
         parts += ["--tasks", ",".join(task.name for task in self.tasks)]
         parts += ["--improvers", ",".join(self.improvers)]
         parts += ["--draws", self.draws] if self.draws else []
@@ -235,7 +235,13 @@ class ContestPlan:
             "definitions": {task.name: task.definition_hash() for task in self.tasks},
             "arms": {task.name: asdict(ArmId.of(self.arm_of(task))) for task in self.tasks},
             "mixed": self.mixed(),
+            "entrants": {e.label: e.origin() for e in entrants(self.improvers) if e.origin()},
+            **self._benchmark(),
         }
+
+    def _benchmark(self) -> dict[str, Any]:
+        name = PRESETS[self.preset].frozen if self.preset in PRESETS and self.has_command else ""
+        return {"benchmark": identity(name)} if name else {}
 
 
 @functools.cache

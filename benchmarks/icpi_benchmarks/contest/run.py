@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_benchmarks.contest import datasets
+from icpi_benchmarks.contest import datasets, frozen
 from icpi_benchmarks.contest.cell import CellResult, TaskCells
 from icpi_benchmarks.contest.cell_log import CellLog, Key, kept
 from icpi_benchmarks.contest.conditions import Condition
@@ -65,10 +65,11 @@ def run(
         rest: says what is kept of a broken benchmark; None = the files beside ``out``.
 
     Raises:
-        UsageError: an improver refuses its options or data set, or ``out`` belongs to another
-            benchmark.
+        UsageError: an improver refuses its options or data set, ``out`` belongs to another
+            benchmark, or the plan is not the frozen benchmark that it says it is.
         IcpiError: a worker failed, or the disk is full; says what is kept.
     """
+    frozen.check(plan)
     check(plan)
     manifest = plan.config() | {
         "command": plan.command(),

@@ -11,15 +11,18 @@ from markupsafe import Markup
 from icpi_benchmarks.report.figures import (
     CALIBRATION_COLOURS,
     PANEL,
+    TALL,
     WIDE,
     by_task,
     calibration_draws,
     curve_draws,
     pair_colours,
     pair_draws,
+    prediction_draws,
     study_draws,
 )
 from icpi_benchmarks.report.plots import MAX_DOTS
+from icpi_benchmarks.report.predictions import prediction_rows
 from icpi_benchmarks.report.tables import (
     calibration_table,
     model_table,
@@ -42,6 +45,7 @@ from icpi_benchmarks.report.words import (
 )
 from icpi_benchmarks.results import MIN_OWN, Results, arms_of, mixed_lines
 from icpi_benchmarks.statistics.intervals import RESAMPLES
+from icpi_benchmarks.statistics.predictions import predictions
 from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
 from icpi_ros.report import page as kit
 from icpi_ros.report.picture import plot_svg
@@ -61,13 +65,14 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     name = f"icpi bench: {config['preset'] or 'own choice'}"
     detailed = len(found) <= MAX_DETAILED
     tasks = by_task(found)
-    verdict = bench_verdict(found)
+    verdict, known = bench_verdict(found), _predictions(found)
     parts = [
         *([kit.paragraph(verdict, "verdict")] if verdict else []),
         _what_was_run(config, found),
-        _contents(tasks),
+        _contents(tasks, bool(known)),
         kit.section("overview", "Overview", _overview(found)),
         *(_task_section(n, task, ones, detailed) for n, (task, ones) in enumerate(tasks.items())),
+        *([kit.section("predictions", "Predictions", known)] if known else []),
         kit.section("reading", "How to read this page", _reading(config, found)),
         kit.section("repeat", "Everything needed to repeat it", _repeat(config)),
     ]
@@ -127,10 +132,14 @@ def _number(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def _contents(tasks: dict[str, list[TaskSummary]]) -> Markup:
+def _contents(tasks: dict[str, list[TaskSummary]], predicted: bool) -> Markup:
     links = [("overview", "Overview")]
     links += [(f"task-{n}", task) for n, task in enumerate(tasks)]
-    links += [("reading", "How to read this page"), ("repeat", "Everything needed to repeat it")]
+    links += [
+        ("predictions", "Predictions"),
+        ("reading", "How to read this page"),
+        ("repeat", "Everything needed to repeat it"),
+    ]
     return kit.navigation(links)
 
 
@@ -283,6 +292,25 @@ def _calibrations(key: str, one: TaskSummary) -> Markup:
         + kit.figures(panels, small=True)
         + kit.folded("Calibration as a table", calibration_table(one))
     )
+
+
+def _predictions(found: Sequence[TaskSummary]) -> Markup:
+    """Return a folded table per improver that predicts: shares inside 1 and 2 std, and sign."""
+    rows, parts = predictions(found), []
+    for n, draw in enumerate(prediction_draws(found)):
+        caption = (
+            "Share of outcomes inside 1 (blue) and 2 (orange) predicted standard deviations with "
+            "its 95 % interval; dashed: 68 % and 95 %."
+        )
+        parts.append(kit.figure(plot_svg(draw, f"predictions-{n}", "predictions", TALL), caption))
+    drawn = [kit.figures(parts)] if parts else []
+    for label in dict.fromkeys(row.improver for row in rows):
+        header, lines = prediction_rows([row for row in rows if row.improver == label])
+        columns = [kit.TableColumn(name, numeric=n > 1) for n, name in enumerate(header)]
+        cells = [[kit.Cell(text) for text in line] for line in lines]
+        shown = kit.table(columns, cells, f"predictions of {label}", sortable=False)
+        drawn.append(kit.folded(f"Predictions of {label}, step by step", shown))
+    return kit.joined(drawn)
 
 
 def _thinned(dots: int) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from icpi_benchmarks.report.style import Style, plain, styles
 from icpi_benchmarks.report.words import threshold_text
+from icpi_benchmarks.statistics.predictions import TARGETS, StepPredictions
 from icpi_benchmarks.statistics.summaries import PredictionCalibration, TaskSummary
 from icpi_ros.core.pictures import style
 from icpi_ros.core.types import Array
@@ -31,17 +32,21 @@ _LABEL_GAP = 11.5
 """Distance of labels at the right edge [points]."""
 
 
-def draw_cost_curves(axes: Axes, found: TaskSummary, statistic: str) -> None:
+def draw_cost_curves(
+    axes: Axes, found: TaskSummary, statistic: str, labels: Sequence[str] | None = None
+) -> None:
     """Draw the best cost so far over the number of adjustments, with 95 % bands.
 
     Args:
         axes: to draw onto; labels go to the right of them.
         found: one condition and task.
         statistic: ``mean`` or ``median`` over instances.
+        labels: improvers that are drawn; None = all that are ranked.
     """
     looks = styles(found.block.improvers, found.default)
     steps = np.arange(found.block.trials)
-    for line in found.ranked:
+    lines = [one for one in found.ranked if labels is None or one.improver in labels]
+    for line in lines:
         look = looks[line.improver]
         low, high = (_mm(getattr(line, f"{statistic}_{end}")) for end in ("low", "high"))
         axes.fill_between(steps, low, high, color=look.colour, alpha=look.band, linewidth=0)
@@ -54,8 +59,8 @@ def draw_cost_curves(axes: Axes, found: TaskSummary, statistic: str) -> None:
     )
     style.log_ticks(axes, "y")
     _whole_steps(axes, found.block.trials)
-    ends = [float(_mm(getattr(line, statistic)[-1:])[0]) for line in found.ranked]
-    _label_right(axes, float(steps[-1]), ends, [looks[line.improver] for line in found.ranked])
+    ends = [float(_mm(getattr(line, statistic)[-1:])[0]) for line in lines]
+    _label_right(axes, float(steps[-1]), ends, [looks[line.improver] for line in lines])
 
 
 def draw_success(axes: Axes, found: TaskSummary) -> None:
@@ -146,6 +151,28 @@ def draw_study(axes: Axes, found: Sequence[TaskSummary], trial: int) -> None:
     axes.set_xticks(places, [plain(value_text(one.condition), 14) for one in found])
     axes.set_xlim(*_widened(places, 0.04))
     _label_right(axes, float(axes.get_xlim()[1]), ends, [looks[label] for label in labels])
+
+
+def draw_predictions(axes: Axes, found: Sequence[StepPredictions], improver: str) -> None:
+    """Draw the shares of outcomes inside 1 (blue) and 2 predicted std (orange), task by task.
+
+    Dashed lines are the shares that normal outcomes would have, bars are 95 % intervals.
+    """
+    rows = [row for row in found if row.step is None]
+    places = np.arange(len(rows), dtype=np.float64)
+    for share, target, colour in zip(
+        ("within_1", "within_2"), TARGETS, (_LATE, _EARLY), strict=True
+    ):
+        values = [getattr(row, share) for row in rows]
+        low, high = (100.0 * np.array([getattr(v, end) for v in values]) for end in ("low", "high"))
+        axes.axhline(100.0 * target, color=colour, linewidth=0.9, linestyle=(0, (4, 2)))
+        axes.vlines(places, low, high, color=colour, linewidth=1.4)
+        axes.plot(places, [100.0 * v.value for v in values], "o", color=colour, markersize=4.5)
+    names = [row.task if not row.condition else value_text(row.condition) for row in rows]
+    axes.set_xticks(places, [plain(name, 14) for name in names], rotation=35, ha="right")
+    axes.set_ylim(-3.0, 103.0)
+    _frame(axes, "", "outcomes inside 1, 2 std [%]")
+    axes.set_title(plain(improver, 24))
 
 
 def condition_places(names: Sequence[str]) -> tuple[Array, str]:

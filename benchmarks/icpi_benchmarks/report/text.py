@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from icpi_benchmarks.report.predictions import predictions_text
 from icpi_benchmarks.report.verdict import bench_verdict
 from icpi_benchmarks.report.words import (
     APART,
@@ -62,7 +63,8 @@ def bench_text(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     """
     found = summarise(results) if found is None else found
     first = [printable(verdict)] if (verdict := bench_verdict(found)) else []
-    return "\n\n".join([*first, *_tables(results, found)])
+    last = [predictions_text(found)] if results.config["preset"] == "calibration" else []
+    return "\n\n".join([*first, *_tables(results, found), *filter(None, last)])
 
 
 def _tables(results: Results, found: Sequence[TaskSummary]) -> list[str]:
@@ -132,6 +134,19 @@ def _row(line: ImproverSummary, found: TaskSummary) -> list[str]:
 
 def _models(found: TaskSummary) -> list[str]:
     """Return a table of those that asked a model, and the verdicts on them; empty without any."""
+    rows = model_rows(found)
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        *("  ".join(_padded(row, widths)).rstrip() for row in rows),
+        WAITED,
+        *verdict_lines(found),
+    ]
+
+
+def model_rows(found: TaskSummary) -> list[list[str]]:
+    """Return header and a row for each of those that asked a model; nothing if none did."""
     use = found.block.use
     if not use:
         return []
@@ -149,23 +164,18 @@ def _models(found: TaskSummary) -> list[str]:
                 str(one.missing),
             ]
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    trial = key_trials(found.block.trials)[0]
-    return [
-        *("  ".join(_padded(row, widths)).rstrip() for row in rows),
-        WAITED,
-        *_verdict_lines(verdicts(found, trial), trial),
-    ]
+    return rows
 
 
-def _verdict_lines(found: Sequence[Verdict], trial: int) -> list[str]:
+def verdict_lines(found: TaskSummary) -> list[str]:
     """Return a line per improver: how its mean best cost compares with its rivals'."""
     by_label: dict[str, list[Verdict]] = {}
-    for one in found:
+    trial = key_trials(found.block.trials)[0]
+    for one in verdicts(found, trial):
         by_label.setdefault(one.improver, []).append(one)
     head = (
         [f"after {trial}, mean best cost of this / rival, paired [95 %]; below 1 = this is better:"]
-        if found
+        if by_label
         else []
     )
     return head + [f"  {label}: {outcomes_text(ones)}" for label, ones in by_label.items()]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.results import Results, is_own_step
+from icpi_benchmarks.statistics.joining import played
 from icpi_benchmarks.statistics.model_use import ModelUse, model_use
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
@@ -132,11 +132,7 @@ def blocks(results: Results) -> list[ResultBlock]:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in results.rows:
         groups.setdefault((row.get("condition") or "", row["task"]), []).append(row)
-    keys = [
-        (condition["name"], task)
-        for condition in results.config["conditions"]
-        for task in results.config["tasks"]
-    ]
+    keys = [(one.condition, one.task) for one in played(results.config)]
     for key in (*keys, *groups):
         if key not in groups or key not in keys:
             fault = "has no rows" if key in keys else "has rows, but is not in config"
@@ -200,7 +196,8 @@ def _where(condition: str, task: str) -> str:
 def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any]) -> ResultBlock:
     """Put rows in their places and check that they are the ones that ``config`` asks for."""
     condition, task = key
-    improvers = _players(condition, config)
+    there = (one.improvers for one in played(config) if (one.condition, one.task) == key)
+    improvers = next(there, ())
     shape = (len(improvers), config["instances"], config["trials"])
     where = _where(condition, task)
     if len(rows) != prod(shape):
@@ -250,14 +247,6 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         own=texts(is_own_step)[:, kept].astype(np.bool_),
         use=model_use(row for row in rows if kept[row["instance"]]),
     )
-
-
-def _players(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the improvers that take part under a condition; in older files all of them do."""
-    named: Mapping[str, Any] = next(
-        (one for one in config["conditions"] if one["name"] == name), {}
-    )
-    return Condition(improvers=tuple(named.get("improvers", ()))).players(config["improvers"])
 
 
 def _failure(row: Row) -> str:

@@ -160,10 +160,11 @@ def report(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi report` takes."""
     parser.add_argument(
         "what",
-        nargs="+",
+        nargs="*",
         metavar="RUN|BAG|FILE",
         help="id of a stored run (see `icpi runs`), a bag, or the JSON file of `icpi bench`; "
-        "several runs, or several files, are shown one below the other",
+        "several runs are shown one below the other, several files of the same instances in one "
+        "table",
     )
     add_mix(parser, "report on runs or files of several arms or backends")
     parser.add_argument(
@@ -181,6 +182,18 @@ def report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the trials as CSV")
     parser.add_argument("--parquet", type=Path, metavar="FILE", help="write the trials as Parquet")
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE.md",
+        help="write a benchmark's tables as Markdown, and one small figure beside it (FILE.png)",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="A,B",
+        help="two improvers of the results files, or two results files, side by side: ratio, "
+        "difference and wins on the same instances, with paired 95 %% intervals",
+    )
     add_json(parser, "the runs, or what the tables of a benchmark show,")
     parser.add_argument(
         "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
