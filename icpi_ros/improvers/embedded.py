@@ -53,6 +53,8 @@ FAR = 0.1
 ALL_FREE = 6
 """Trials after which all parameters are changed, where there are two more than errors that count;
 until then the last ones are those of the best trial."""
+FAR_TRIALS = 2
+"""Trials from which the search looks a trial further: one alone tells little of the slopes."""
 STUCK = 3
 """Trials without improvement after which every second one looks elsewhere."""
 MAX_OWN_TRIALS = 40
@@ -97,7 +99,9 @@ class Embedded(Improver):
         start, stuck = time.perf_counter(), 0
         space, base = self.context.space, best(history)
         belief = self._belief(history)
-        search = Search(belief, self._draws, belief.others(), self._held(history))
+        search = Search(
+            belief, self._draws, belief.others(), self._held(history), len(history) >= FAR_TRIALS
+        )
         first = space.normalise(base.theta)
         left = float(np.linalg.norm(belief.scale.error(base.error)))
         scaled = search.run(self._candidates, first, base.cost, rng)
