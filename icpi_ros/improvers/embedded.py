@@ -4,14 +4,15 @@ At every step, from the data set and from all trials of the run:
 
 1. With a data set, :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and
    how that varies with a few latent numbers which stand for the hidden physics (fitted once per
-   data set), and :mod:`icpi_ros.learn.outcome.posterior` conditions it on the run's trials
-   (in-run hindsight).  With no example, or a few, :mod:`icpi_ros.learn.outcome.run_model`
-   learns from the run's own trials, the examples being trials of other physics.
+   data set; for the shipped ones the fit is shipped), and :mod:`icpi_ros.learn.outcome.posterior`
+   conditions it on the run's trials (in-run hindsight).  With no example, or a few,
+   :mod:`icpi_ros.learn.outcome.run_model` learns from the run's own trials, the examples being
+   trials of other physics.
 2. :mod:`icpi_ros.learn.outcome.planning` searches the theta after which the best cost of the run
    is expected to be lowest.
 
 Forward, then invert: averaging labels fails where there are several solutions (rope), predicting
-outcomes does not.  No weights are stored, no network is asked.
+outcomes does not.  No network is asked.
 """
 
 from __future__ import annotations
