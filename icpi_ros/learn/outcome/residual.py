@@ -1,4 +1,4 @@
-"""Where the outcome model errs more, and where less: its residual over theta and goal.
+"""Map of the outcome model's residual: where over theta and goal it errs more, and where less.
 
 A rope's closest approach jumps from one pass of its tip to another, a hit turns into a miss: one
 standard deviation for the whole box is too small there and too large elsewhere, and a search that
