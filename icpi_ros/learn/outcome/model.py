@@ -38,6 +38,9 @@ UNKNOWN_RESIDUAL = 0.1
 MIN_RESIDUAL = 0.005
 """Smallest residual, a standard deviation of the scaled error."""
 
+FIT_SOURCES = ("fit.py", "rows.py")
+"""Modules beside this one that a fit depends on: with another text, a shipped fit does not count."""
+
 
 @dataclass(frozen=True)
 class OutcomeModel(RowFrame):
@@ -123,7 +126,7 @@ def latent_dim(rows: Rows) -> int:
 
 def fit_key(dataset: Dataset, space: ParameterSpace, mask: Array) -> str:
     """Return the name of a shipped fit: of all that it depends on, the same on all processors."""
-    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in ("fit.py", "rows.py")]
+    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in FIT_SOURCES]
     texts = (fingerprint(dataset), repr(space), repr([float(value) for value in mask]), *sources)
     return key_of((dataset.label_cost,), *texts, str(LATENT_DIM))
 
