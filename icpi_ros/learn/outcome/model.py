@@ -39,7 +39,7 @@ MIN_RESIDUAL = 0.005
 """Smallest residual, a standard deviation of the scaled error."""
 
 FIT_SOURCES = ("fit.py", "rows.py")
-"""Modules beside this one that a fit depends on: with another text, a shipped fit does not count."""
+"""Modules beside this one that a fit depends on; with another text a shipped fit does not count."""
 
 
 @dataclass(frozen=True)
