@@ -9,8 +9,7 @@ import toy
 from icpi_ros.core.files import CACHE
 from icpi_ros.learn.dataset.dataset import shipped
 from icpi_ros.learn.outcome import kept_fits as fit
-from icpi_ros.learn.outcome.fit import computed
-from icpi_ros.learn.outcome.model import _cached, fit_key, frame_and_rows, outcome_model
+from icpi_ros.learn.outcome.model import _cached, fit_key, frame_and_rows, latent_dim, outcome_model
 from icpi_ros.learn.outcome.ship_fits import tasks_with_sets
 
 VALUES = np.array([1.0, -2.5, 1e-300])
@@ -119,13 +118,15 @@ def test_every_shipped_data_set_has_its_fit():
     )
 
 
-def test_a_shipped_fit_is_taken_for_its_own_data_only(folder, tmp_path, monkeypatch):
+def test_a_shipped_fit_is_taken_for_its_own_data_only(tmp_path, monkeypatch):
     data = toy.dataset(draws=5, size=50)
     other = replace(data, label_cost=data.label_cost + 1e-9)
     rows = frame_and_rows(data, toy.SPACE, toy.MASK)[1]
-    values = np.linspace(-0.5, 0.5, len(computed(rows, 4)))
+    own, here = np.linspace(-0.5, 0.5, 2 + 6 + 5 * latent_dim(rows)), "learn.outcome.fit.stored"
+    monkeypatch.setattr(f"icpi_ros.{here}", lambda _key, size, _compute: np.full(size, 0.1))
     monkeypatch.setattr(fit, "SHIPPED", tmp_path)
-    fit.keep(tmp_path / f"{fit_key(data, toy.SPACE, toy.MASK)}.npy", values)
-    models = [outcome_model(one, toy.SPACE, toy.MASK) for one in (data, other)]
-    assert np.allclose(np.log(models[0].length), values[:2])
-    assert not np.allclose(np.log(models[1].length), values[:2])
+    fit.keep(tmp_path / f"{fit_key(data, toy.SPACE, toy.MASK)}.npy", own)
+    _cached.cache_clear()
+    lengths = [outcome_model(one, toy.SPACE, toy.MASK).length for one in (data, other)]
+    _cached.cache_clear()
+    assert np.allclose(np.log(lengths), [own[:2], [0.1, 0.1]])
