@@ -35,7 +35,13 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={
-        NAME: ["py.typed", "learn/dataset/shipped/*", "templates/*.*", "templates/stored/*"],
+        NAME: [
+            "py.typed",
+            "learn/dataset/shipped/*",
+            "learn/outcome/shipped_fits/*",
+            "templates/*.*",
+            "templates/stored/*",
+        ],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

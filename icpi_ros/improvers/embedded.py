@@ -4,14 +4,15 @@ At every step, from the data set and from all trials of the run:
 
 1. With a data set, :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and
    how that varies with a few latent numbers which stand for the hidden physics (fitted once per
-   data set), and :mod:`icpi_ros.learn.outcome.posterior` conditions it on the run's trials
-   (in-run hindsight).  With no example, or a few, :mod:`icpi_ros.learn.outcome.run_model`
-   learns from the run's own trials, the examples being trials of other physics.
+   data set; for the shipped ones the fit is shipped), and :mod:`icpi_ros.learn.outcome.posterior`
+   conditions it on the run's trials (in-run hindsight).  With no example, or a few,
+   :mod:`icpi_ros.learn.outcome.run_model` learns from the run's own trials, the examples being
+   trials of other physics.
 2. :mod:`icpi_ros.learn.outcome.planning` searches the theta after which the best cost of the run
    is expected to be lowest.
 
 Forward, then invert: averaging labels fails where there are several solutions (rope), predicting
-outcomes does not.  No weights are stored, no network is asked.
+outcomes does not.  No network is asked.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ FAR = 0.1
 ALL_FREE = 6
 """Trials after which all parameters are changed, where there are two more than errors that count;
 until then the last ones are those of the best trial."""
+FAR_TRIALS = 2
+"""Trials from which the search looks a trial further: one alone tells little of the slopes."""
 STUCK = 3
 """Trials without improvement after which every second one looks elsewhere."""
 MAX_OWN_TRIALS = 40
@@ -119,7 +122,9 @@ class Embedded(Improver):
         start, stuck = time.perf_counter(), 0
         space, base = self.context.space, best(history)
         belief = self._belief(history)
-        search = Search(belief, self._draws, belief.others(), self._held(history))
+        search = Search(
+            belief, self._draws, belief.others(), self._held(history), len(history) >= FAR_TRIALS
+        )
         first = space.normalise(base.theta)
         left = float(np.linalg.norm(belief.scale.error(base.error)))
         scaled = search.run(self._candidates, first, base.cost, rng)

@@ -1,12 +1,16 @@
 """Fits on disk: found again, never believed when damaged, never in the way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import toy
 
 from icpi_ros.core.files import CACHE
-from icpi_ros.learn.outcome import fit
-from icpi_ros.learn.outcome.model import _cached, outcome_model
+from icpi_ros.learn.dataset.dataset import shipped
+from icpi_ros.learn.outcome import kept_fits as fit
+from icpi_ros.learn.outcome.model import _cached, fit_key, frame_and_rows, latent_dim, outcome_model
+from icpi_ros.learn.outcome.ship_fits import tasks_with_sets
 
 VALUES = np.array([1.0, -2.5, 1e-300])
 
@@ -105,3 +109,24 @@ def test_a_model_out_of_the_cache_is_the_same(folder, monkeypatch):
         monkeypatch.setattr("scipy.optimize.minimize", never)
     one, other = (model.predict(at)[0] for model in models)
     assert one.tobytes() == other.tobytes()
+
+
+def test_every_shipped_data_set_has_its_fit():
+    keys = {fit_key(shipped(t), t.space, t.cost_mask) for t in tasks_with_sets()}
+    assert keys == {path.stem for path in fit.SHIPPED.glob("*.npy")}, (
+        "run: python -m icpi_ros.learn.outcome.ship_fits"
+    )
+
+
+def test_a_shipped_fit_is_taken_for_its_own_data_only(tmp_path, monkeypatch):
+    data = toy.dataset(draws=5, size=50)
+    other = replace(data, label_cost=data.label_cost + 1e-9)
+    rows = frame_and_rows(data, toy.SPACE, toy.MASK)[1]
+    own, here = np.linspace(-0.5, 0.5, 2 + 6 + 5 * latent_dim(rows)), "learn.outcome.fit.stored"
+    monkeypatch.setattr(f"icpi_ros.{here}", lambda _key, size, _compute: np.full(size, 0.1))
+    monkeypatch.setattr(fit, "SHIPPED", tmp_path)
+    fit.keep(tmp_path / f"{fit_key(data, toy.SPACE, toy.MASK)}.npy", own)
+    _cached.cache_clear()
+    lengths = [outcome_model(one, toy.SPACE, toy.MASK).length for one in (data, other)]
+    _cached.cache_clear()
+    assert np.allclose(np.log(lengths), [own[:2], [0.1, 0.1]])

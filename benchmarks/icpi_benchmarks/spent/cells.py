@@ -95,7 +95,7 @@ class SpentCells:
                 run.skip(result.text)
             else:
                 costs.append(result.cost)
-                trial = run.tell(result.error)
+                trial = run.tell(result.path)
             rows.append(_row(trial, run.history, costs, improver))
         return rows
 

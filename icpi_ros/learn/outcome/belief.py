@@ -57,13 +57,13 @@ class DataBelief:
         posterior: of the model.
         goal: ``(g,)`` of the run.
         points: ``(c, d)`` of which ``known`` holds the model's prediction.
-        known: mean and basis, see :meth:`OutcomeModel.predict`.
+        known: mean, basis and residual, see :meth:`OutcomeModel.predict`.
     """
 
     posterior: Posterior
     goal: Array
     points: Array
-    known: tuple[Array, Array]
+    known: tuple[Array, Array, Array]
 
     @property
     def _model(self) -> OutcomeModel:
@@ -99,7 +99,7 @@ class DataBelief:
         mean, covariance = self.posterior.joint(points, self._prior(points))
         return mean + self._model.offset(self.goal), covariance
 
-    def _prior(self, points: Array) -> tuple[Array, Array]:
+    def _prior(self, points: Array) -> tuple[Array, Array, Array]:
         if points is self.points:
             return self.known
         return self._model.predict(self._model.inputs(points, self.goal))
@@ -110,8 +110,9 @@ class DataBelief:
 
     def from_data(self, point: Array) -> float:
         """See :meth:`OutcomeBelief.from_data`; V is 1, the mean square of the scaled error."""
-        basis = self._prior(point[np.newaxis])[1][0]
-        before = float(np.mean(np.sum(basis**2, axis=1))) + self.posterior.residual**2
+        _, basis, residual = self._prior(point[np.newaxis])
+        before = float(np.mean(np.sum(basis[0] ** 2, axis=1)))
+        before += (self.posterior.share * float(residual[0])) ** 2
         after = float(self.predict(point[np.newaxis])[1].mean())
         return share(1.0, before, after)
 

@@ -4,26 +4,20 @@ See :mod:`icpi_ros.learn.outcome.model` for the model.  With its covariance K of
 errors E, the fit minimises 0.5 tr(E' K^-1 E) + 0.5 m log|K| (Rasmussen and Williams 2006, eq. 2.30,
 one term per error dimension) minus the log density of weak priors, by L-BFGS with its gradient.
 
-A fit takes seconds, so it is kept on disk, once per machine: the vector that the optimiser found,
-under a hash of all that it depends on (the rows, the source of this module, the versions of numpy
-and scipy).  A file that is missing, damaged or of another shape counts as none, and a folder that
-cannot be written costs the time of a fit, nothing else.
+A fit takes seconds, so it is kept, see :mod:`icpi_ros.learn.outcome.kept_fits`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.core.files import cache_folder, make_private_folder, replacing, require_place
 from icpi_ros.core.types import Array, Indices
+from icpi_ros.learn.outcome.kept_fits import key_of, shipped, stored
 
 ITERATIONS = 150
 MEMORY = 40
@@ -97,30 +91,51 @@ class Hyperparameters:
     latent: Array
 
 
-def fit(rows: Rows, latent_dim: int) -> Hyperparameters:
+def fit(rows: Rows, latent_dim: int, key: str = "") -> Hyperparameters:
     """Return the most likely hyperparameters and latent vectors; deterministic.
 
-    Found on disk where the same rows were fitted before, see
-    :mod:`icpi_ros.learn.outcome.fit`.
+    Args:
+        rows: to fit to.
+        latent_dim: numbers per physics sample.
+        key: name of the fit that comes with the package, if there is one, see
+            :func:`icpi_ros.learn.outcome.kept_fits.shipped`; else one that this machine stored
+            for the same rows is taken, or it is computed.
     """
-    import scipy
-    from scipy.optimize import minimize
-
-    goal_dim = rows.inputs.shape[1] - rows.theta_dim
-    length = np.repeat(LENGTH_START, (rows.theta_dim, goal_dim))
-    latent = LATENT_START * np.random.default_rng(0).standard_normal((rows.groups, latent_dim))
-    start = np.concatenate([np.log(length), SCALE_START, latent.ravel()])
     objective = _Objective(rows, latent_dim)
+    size = rows.inputs.shape[1] + len(SCALE_START) + rows.groups * latent_dim
+    found = shipped(key, size) if key else None
+    return objective.unpack(_own(objective, rows, latent_dim) if found is None else found)
 
-    def search() -> Array:
-        options = {"maxiter": ITERATIONS, "maxcor": MEMORY}
-        found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-        return np.asarray(found.x, dtype=np.float64)
 
+def computed(rows: Rows, latent_dim: int) -> Array:
+    """Return the vector ``(x + 6 + J q,)`` that the optimiser finds."""
+    return _search(_Objective(rows, latent_dim), _start(rows, latent_dim))
+
+
+def _own(objective: _Objective, rows: Rows, latent_dim: int) -> Array:
+    """Return the vector that is stored on this machine, else computed."""
+    import scipy
+
+    start = _start(rows, latent_dim)
     arrays = (rows.inputs, rows.errors, rows.group, rows.doubtful)
     texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
     key = key_of(arrays, *texts, f"{rows.theta_dim} {latent_dim}")
-    return objective.unpack(stored(key, len(start), search))
+    return stored(key, len(start), lambda: _search(objective, start))
+
+
+def _start(rows: Rows, latent_dim: int) -> Array:
+    goal_dim = rows.inputs.shape[1] - rows.theta_dim
+    length = np.repeat(LENGTH_START, (rows.theta_dim, goal_dim))
+    latent = LATENT_START * np.random.default_rng(0).standard_normal((rows.groups, latent_dim))
+    return np.concatenate([np.log(length), SCALE_START, latent.ravel()])
+
+
+def _search(objective: _Objective, start: Array) -> Array:
+    from scipy.optimize import minimize
+
+    options = {"maxiter": ITERATIONS, "maxcor": MEMORY}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x, dtype=np.float64)
 
 
 def covariance(rows: Rows, found: Hyperparameters) -> Array:
@@ -245,56 +260,3 @@ class _Objective:
 def _diagonal(square: Array) -> Array:
     """Return the diagonal of a contiguous ``(N, N)``, to be written to."""
     return square.reshape(-1)[:: len(square) + 1]
-
-
-MAX_FILES = 512
-"""Fits that are kept, 3 kB each; the oldest go."""
-
-
-def folder() -> Path:
-    """Return the folder of stored fits; it need not exist.
-
-    Raises:
-        RuntimeError: this user has no home, and no folder is named.
-    """
-    return cache_folder("fits")
-
-
-def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
-    """Return the vector ``(size,)`` under ``key``, computed and stored if there is none."""
-    try:
-        path = folder() / f"{key}.npy"
-    except RuntimeError:
-        return compute()
-    with contextlib.suppress(OSError, ValueError, EOFError, MemoryError), _opened(path) as file:
-        found = np.lib.format.read_array(file, allow_pickle=False)
-        if found.shape == (size,) and found.dtype == np.float64 and np.isfinite(found).all():
-            return np.asarray(found, dtype=np.float64)
-    values = compute()
-    with contextlib.suppress(OSError):
-        _write(path, values)
-    return values
-
-
-def _opened(path: Path) -> BinaryIO:
-    require_place(path)
-    return path.open("rb")
-
-
-def key_of(arrays: Sequence[np.ndarray], *texts: str) -> str:
-    """Return a hash of contents, types and shapes of ``arrays`` and of ``texts``."""
-    total = hashlib.sha256("\0".join(texts).encode())
-    for array in arrays:
-        total.update(f"{array.dtype.str}{array.shape}".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
-    return total.hexdigest()
-
-
-def _write(path: Path, values: Array) -> None:
-    """Write a fit; drop the oldest where there are too many."""
-    make_private_folder(path.parent)
-    with replacing(path) as draft, draft.open("wb") as file:
-        np.lib.format.write_array(file, values, allow_pickle=False)
-    kept = sorted(path.parent.glob("*.npy"), key=lambda file: file.stat().st_mtime)
-    for old in kept[:-MAX_FILES]:
-        old.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
 from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance, fit
+from icpi_ros.learn.outcome.kept_fits import key_of
+from icpi_ros.learn.outcome.residual import ResidualMap
 from icpi_ros.learn.outcome.rows import RowFrame, rows_of
 
 LATENT_DIM = 4
@@ -34,6 +37,9 @@ UNKNOWN_RESIDUAL = 0.1
 """Residual where there are too few samples (under three) to measure it; see the posterior."""
 MIN_RESIDUAL = 0.005
 """Smallest residual, a standard deviation of the scaled error."""
+
+FIT_SOURCES = ("fit.py", "rows.py")
+"""Modules beside this one that a fit depends on; with another text a shipped fit does not count."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class OutcomeModel(RowFrame):
         weights: ``(N, (1 + q) m)`` of the rows' kernels, mean first.
         plane: ``(1 + x, m)`` the shared plane.
         residual: standard deviation of the model's error for a physics sample that it has not
-            seen, scaled error (leave-one-sample-out).
+            seen, scaled error (leave-one-sample-out); RMS over the rows.
+        where: factor on it at an input.
     """
 
     length: Array
@@ -54,15 +61,16 @@ class OutcomeModel(RowFrame):
     weights: Array
     plane: Array
     residual: float
+    where: ResidualMap
 
-    def predict(self, inputs: Array) -> tuple[Array, Array]:
-        """Return mean ``(n, m)`` and basis ``(n, m, q)`` at inputs ``(n, x)``."""
+    def predict(self, inputs: Array) -> tuple[Array, Array, Array]:
+        """Return mean ``(n, m)``, basis ``(n, m, q)`` and residual ``(n,)`` at ``(n, x)``."""
         at = inputs / self.length
         squares = np.sum(at**2, axis=1)[:, np.newaxis] + np.sum(self.centres**2, axis=1)
         near = np.exp(np.minimum(at @ self.centres.T - 0.5 * squares, 0.0))
         values = (near @ self.weights).reshape(len(inputs), -1, len(self.counted))
         mean = values[:, 0] + self.plane[0] + inputs @ self.plane[1:]
-        return mean, np.moveaxis(values[:, 1:], 1, 2)
+        return mean, np.moveaxis(values[:, 1:], 1, 2), self.residual * self.where(inputs)
 
 
 def outcome_model(dataset: Dataset, space: ParameterSpace, cost_mask: Array) -> OutcomeModel:
@@ -100,10 +108,27 @@ def _cached(source: _Source) -> OutcomeModel:
 
 
 def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel:
-    frame = RowFrame.of(dataset, space, mask)
-    rows = rows_of(dataset, frame)
-    found = fit(rows, min(LATENT_DIM, rows.groups - 1))
+    frame, rows = frame_and_rows(dataset, space, mask)
+    found = fit(rows, latent_dim(rows), fit_key(dataset, space, mask))
     return _conditioned(frame, rows, found)
+
+
+def frame_and_rows(dataset: Dataset, space: ParameterSpace, mask: Array) -> tuple[RowFrame, Rows]:
+    """Return the rows that the model is fitted to, and their frame."""
+    frame = RowFrame.of(dataset, space, mask)
+    return frame, rows_of(dataset, frame)
+
+
+def latent_dim(rows: Rows) -> int:
+    """Return the number of latent numbers for rows."""
+    return min(LATENT_DIM, rows.groups - 1)
+
+
+def fit_key(dataset: Dataset, space: ParameterSpace, mask: Array) -> str:
+    """Return the name of a shipped fit: of all that it depends on, the same on all processors."""
+    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in FIT_SOURCES]
+    texts = (fingerprint(dataset), repr(space), repr([float(value) for value in mask]), *sources)
+    return key_of((dataset.label_cost,), *texts, str(LATENT_DIM))
 
 
 def _conditioned(frame: RowFrame, rows: Rows, found: Hyperparameters) -> OutcomeModel:
@@ -118,6 +143,8 @@ def _conditioned(frame: RowFrame, rows: Rows, found: Hyperparameters) -> Outcome
     )
     weights = found.scales.signal**2 * factors[:, :, np.newaxis] * alpha[:, np.newaxis, :]
     slope = rows.inputs.T @ alpha
+    misses, known = _left_out(rows, inverse, alpha), ~rows.doubtful
+    residual = float(np.sqrt(np.mean(misses[known] ** 2)))
     return OutcomeModel(
         frame.scale,
         frame.counted,
@@ -128,18 +155,20 @@ def _conditioned(frame: RowFrame, rows: Rows, found: Hyperparameters) -> Outcome
         rows.inputs / found.length,
         weights.reshape(len(rows.errors), -1),
         found.scales.linear**2 * np.vstack([alpha.sum(axis=0), slope]),
-        max(_left_out(rows, inverse, alpha), MIN_RESIDUAL) if q > 1 else UNKNOWN_RESIDUAL,
+        max(residual, MIN_RESIDUAL) if q > 1 else UNKNOWN_RESIDUAL,
+        ResidualMap.of(rows.inputs[known], misses[known], rows.group[known])
+        if q > 1 and residual > MIN_RESIDUAL
+        else ResidualMap.flat(),
     )
 
 
-def _left_out(rows: Rows, inverse: Array, alpha: Array) -> float:
-    """Return the RMS error for physics samples that are left out, their latent vectors known.
+def _left_out(rows: Rows, inverse: Array, alpha: Array) -> Array:
+    """Return the errors ``(N, m)`` for physics samples left out, their latent vectors known.
 
-    Rasmussen and Williams 2006, section 5.4.2, for blocks.  Doubtful labels do not count.
+    Rasmussen and Williams 2006, section 5.4.2, for blocks.
     """
-    squares = []
+    misses = np.zeros_like(rows.errors)
     for group in range(rows.groups):
         members = np.flatnonzero(rows.group == group)
-        missed = np.linalg.solve(inverse[np.ix_(members, members)], alpha[members])
-        squares.append(missed[~rows.doubtful[members]] ** 2)
-    return float(np.sqrt(np.mean(np.concatenate(squares))))
+        misses[members] = np.linalg.solve(inverse[np.ix_(members, members)], alpha[members])
+    return misses

@@ -21,10 +21,17 @@ SOBOL_CANDIDATES = 256
 MAX_LABELS = 256
 RADII = (0.15, 0.04, 0.01)
 """Scaled standard deviation of the random candidates of each refinement."""
-RANDOM_CANDIDATES = 32
-"""Of each refinement, around the best one so far."""
-KEPT_CANDIDATES = 3
-"""Candidates that go into the next refinement, each with a Gauss-Newton step of its own."""
+RANDOM_CANDIDATES = 16
+"""Of each refinement, around every candidate that is kept."""
+KEPT_CANDIDATES = 6
+"""Candidates that are refined, each for itself, beside the best trial."""
+APART = 0.3
+"""Least scaled distance between two of them at first, so that not all are in one valley."""
+OUTLOOK_SHARE = 0.5
+"""Weight of what the refined candidates promise one trial later; of one trial alone a search
+that stands in a valley whose floor is above zero, as at a corner of the box, never leaves it."""
+LEFT_SHARE = 0.25
+"""Share of an error that a Gauss-Newton step leaves of what it was to remove."""
 NEWTON_REACH = 0.3
 NEWTON_OFFSET = 1e-3
 """Scaled half-width of the central differences of the predicted error."""
@@ -66,12 +73,14 @@ class Search:
         draws: ``(n, m)`` standard normal samples that expectations are taken over.
         others: beliefs that are as possible: what a theta promises is the mean over all.
         held: ``(h,)`` values of the last parameters, which are not changed yet; None = none is.
+        far: whether to count what a theta promises one trial later, too.
     """
 
     belief: OutcomeBelief
     draws: Array
     others: tuple[OutcomeBelief, ...] = ()
     held: Array | None = None
+    far: bool = False
 
     def run(self, points: Array, base: Array, lowest: float, rng: np.random.Generator) -> Array:
         """Return the scaled theta ``(d,)`` that promises most.
@@ -83,16 +92,46 @@ class Search:
             rng: of the refinements.
         """
         points = self._held(points)
-        found = self.promise(points, lowest)
-        order = np.argsort(found, kind="stable")[: KEPT_CANDIDATES - 1]
-        kept = np.concatenate([points[order], np.clip(base, -1.0, 1.0)[np.newaxis]])
+        first = apart(points, self.promise(points, lowest))
+        kept = np.concatenate([np.clip(base, -1.0, 1.0)[np.newaxis], first])
+        costs = np.zeros(len(kept))
         for radius in RADII:
-            around = kept[0] + radius * rng.standard_normal((RANDOM_CANDIDATES, len(base)))
-            stepped = self._newton(kept)
-            near = self._held(np.clip(np.concatenate([kept, stepped, around]), -1.0, 1.0))
-            costs = self.promise(near, lowest)
-            kept = near[np.argsort(costs, kind="stable")[:KEPT_CANDIDATES]]
-        return np.asarray(kept[0])
+            kept, costs = self._refined(kept, radius, lowest, rng)
+        if self.far:
+            costs = costs + OUTLOOK_SHARE * (self.outlook(kept, lowest) - costs)
+        return np.asarray(kept[int(np.argmin(costs))])
+
+    def _refined(
+        self, kept: Array, radius: float, lowest: float, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Return the best thetas ``(k, d)`` near each of ``kept``, and what they promise."""
+        k, d = kept.shape
+        noise = radius * rng.standard_normal((k, RANDOM_CANDIDATES, d))
+        around = np.clip(kept[:, np.newaxis] + noise, -1.0, 1.0)
+        near = np.concatenate([np.stack([kept, self._newton(kept)], axis=1), around], axis=1)
+        near = self._held(near.reshape(-1, d))
+        values = self.promise(near, lowest).reshape(k, -1)
+        best = np.argmin(values, axis=1)
+        rows = np.arange(k)
+        return near.reshape(k, -1, d)[rows, best], values[rows, best]
+
+    def outlook(self, points: Array, lowest: float) -> Array:
+        """Return the run's expected best cost ``(n,)`` [m] after ``points`` and one more trial.
+
+        That trial is a Gauss-Newton step inside the box, of whose way to the goal it leaves
+        LEFT_SHARE; what no step inside the box can remove stays.
+        """
+        values, slopes = self._slopes(points)
+        spread = np.sqrt(self.belief.predict(points)[1])[:, np.newaxis] * self.draws
+        n, draws = spread.shape[:2]
+        errors = (values[:, np.newaxis] + spread * self.belief.unit).reshape(n * draws, -1)
+        slopes = np.repeat(slopes, draws, axis=0)
+        steps = _short(inside(np.repeat(points, draws, axis=0), errors, slopes))
+        costs = np.linalg.norm(errors, axis=1)
+        floor = np.linalg.norm(errors + np.einsum("nd,ndm->nm", steps, slopes), axis=1)
+        after = floor + LEFT_SHARE * np.maximum(costs - floor, 0.0)
+        best = np.minimum(np.minimum(costs, after), lowest)
+        return np.asarray(best.reshape(n, draws).mean(axis=1))
 
     def _held(self, points: Array) -> Array:
         """Return points with the held parameters in place."""
@@ -121,17 +160,62 @@ class Search:
         return np.asarray(best_so_far + MEAN_SHARE * costs.mean(axis=1))
 
     def _newton(self, points: Array) -> Array:
-        """Return scaled thetas ``(n, d)`` one Gauss-Newton step on from ``points``."""
+        """Return scaled thetas ``(n, d)`` one Gauss-Newton step inside the box further on."""
+        return points + _short(inside(points, *self._slopes(points)))
+
+    def _slopes(self, points: Array) -> tuple[Array, Array]:
+        """Return the predicted errors ``(n, m)`` [m] and their slopes ``(n, d, m)``."""
         n, d = points.shape
         shifts = NEWTON_OFFSET * np.concatenate([np.zeros((1, d)), np.eye(d), -np.eye(d)])
         probes = (points[:, np.newaxis] + shifts).reshape(-1, d)
         means = self.belief.predict(probes)[0]
         values = (means * self.belief.unit).reshape(n, 2 * d + 1, -1)
-        slopes = (values[:, 1 : d + 1] - values[:, d + 1 :]) / (2.0 * NEWTON_OFFSET)
-        inverse = np.linalg.pinv(slopes, rcond=MIN_SLOPE)
-        steps = -np.einsum("nm,nmd->nd", values[:, 0], inverse)
-        length = np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-12)
-        return np.asarray(points + steps * np.minimum(1.0, NEWTON_REACH / length))
+        return values[:, 0], (values[:, 1 : d + 1] - values[:, d + 1 :]) / (2.0 * NEWTON_OFFSET)
+
+
+def _short(steps: Array) -> Array:
+    """Return steps ``(n, d)`` that are no longer than NEWTON_REACH."""
+    length = np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-12)
+    return np.asarray(steps * np.minimum(1.0, NEWTON_REACH / length))
+
+
+def inside(points: Array, values: Array, slopes: Array) -> Array:
+    """Return the Gauss-Newton steps ``(n, d)`` to zero that stay inside [-1, 1].
+
+    A parameter that would leave the box stops at its edge, and the others make up for it.
+
+    Args:
+        points: ``(n, d)`` scaled thetas.
+        values: ``(n, m)`` to be made zero.
+        slopes: ``(n, d, m)`` of the values.
+    """
+    steps = np.zeros_like(points)
+    free = np.ones(points.shape, dtype=np.bool_)
+    for _ in range(points.shape[1]):
+        stopped = np.where(free, 0.0, steps)
+        rest = values + np.einsum("nd,ndm->nm", stopped, slopes)
+        inverse = np.linalg.pinv(slopes * free[:, :, np.newaxis], rcond=MIN_SLOPE)
+        wanted = stopped - np.einsum("nm,nmd->nd", rest, inverse)
+        steps = np.clip(points + wanted, -1.0, 1.0) - points
+        beyond = free & (steps != wanted) & (np.abs(points + wanted) > 1.0)
+        if not beyond.any():
+            break
+        free &= ~beyond
+    return steps
+
+
+def apart(points: Array, costs: Array) -> Array:
+    """Return the points ``(k, d)`` of lowest cost, of which no two are within APART."""
+    chosen: list[int] = []
+    near = np.zeros(len(points), dtype=np.bool_)
+    for index in np.argsort(costs, kind="stable"):
+        if near[index]:
+            continue
+        chosen.append(int(index))
+        if len(chosen) == KEPT_CANDIDATES:
+            break
+        near |= np.sum((points - points[index]) ** 2, axis=1) < APART**2
+    return points[chosen]
 
 
 def off_the_line(scaled: Array, first: Array, rng: np.random.Generator) -> Array:

@@ -38,7 +38,8 @@ class Posterior:
         thetas: ``(n, d)`` trials, scaled to [-1, 1].
         basis: ``(n m, q)`` of the trials.
         lengths: ``(d,)`` of the residual.
-        residual: its standard deviation, scaled error.
+        share: factor on the model's residual.
+        residual: ``(n,)`` its standard deviation at the trials, scaled error.
         noise: standard deviation of a trial, scaled error.
         factor: ``(n m, n m)`` inverse of the Cholesky factor of the trials' covariance.
         solved: ``(n m,)`` covariance^-1 (errors - mean).
@@ -48,7 +49,8 @@ class Posterior:
     thetas: Array
     basis: Array
     lengths: Array
-    residual: float
+    share: float
+    residual: Array
     noise: float
     factor: Array
     solved: Array
@@ -63,60 +65,63 @@ class Posterior:
             errors: ``(n, all)`` their errors [units of the task].
             goal: ``(g,)`` of the run.
         """
-        mean, basis = model.predict(model.inputs(thetas, goal))
+        mean, basis, residual = model.predict(model.inputs(thetas, goal))
         missed = (model.errors(errors) - model.offset(goal) - mean).ravel()
         basis = basis.reshape(len(missed), -1)
         lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
-        near = np.kron(_kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
+        sizes = residual[:, np.newaxis] * residual
+        near = np.kron(sizes * _kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
         shared = basis @ basis.T
         factors = FACTORS if basis.shape[1] > 1 else WIDE_FACTORS
         best = -np.inf
         found: tuple[float, float, Array, Array] | None = None
         for share, noise in itertools.product(factors, NOISES):
-            residual = share * model.residual
-            factor = _inverse_root(shared + residual**2 * near + noise**2 * np.eye(len(missed)))
+            factor = _inverse_root(shared + share**2 * near + noise**2 * np.eye(len(missed)))
             white = factor @ missed
             likely = float(np.log(np.diag(factor)).sum() - 0.5 * white @ white)
             likely -= 0.5 * (np.log(share) / FACTOR_STD) ** 2
             likely -= 0.5 * (np.log(noise / NOISES[0]) / NOISE_STD) ** 2
             if found is None or likely > best:
-                best, found = likely, (residual, noise, factor, factor.T @ white)
+                best, found = likely, (share, noise, factor, factor.T @ white)
         assert found is not None  # the first one is always taken
-        return cls(model, thetas, basis, lengths, *found)
+        return cls(model, thetas, basis, lengths, found[0], found[0] * residual, *found[1:])
 
-    def predict(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:
+    def predict(self, thetas: Array, prior: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)`` of the scaled error, noise left out.
 
         Args:
             thetas: ``(n, d)`` scaled to [-1, 1].
             prior: ``model.predict`` of their inputs.
         """
-        mean, basis = prior
+        mean, basis, residual = prior
+        residual = self.share * residual
         n, m = mean.shape
         flat = basis.reshape(n * m, -1)
-        cross = self._cross(thetas, flat)
+        cross = self._cross(thetas, flat, residual)
         white = cross @ self.factor.T
-        variance = np.sum(flat**2, axis=1) + self.residual**2 - np.sum(white**2, axis=1)
+        variance = np.sum(flat**2, axis=1) + np.repeat(residual**2, m) - np.sum(white**2, axis=1)
         return (
             mean + (cross @ self.solved).reshape(n, m),
             np.maximum(variance, 0.0).reshape(n, m),
         )
 
-    def joint(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:
+    def joint(self, thetas: Array, prior: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and covariance ``(n m, n m)``; otherwise as :meth:`predict`."""
-        mean, basis = prior
+        mean, basis, residual = prior
+        residual = self.share * residual
         n, m = mean.shape
         flat = basis.reshape(n * m, -1)
-        cross = self._cross(thetas, flat)
+        cross = self._cross(thetas, flat, residual)
         white = cross @ self.factor.T
-        near = np.kron(_kernel(thetas, thetas, self.lengths), np.eye(m))
-        covariance = flat @ flat.T + self.residual**2 * near - white @ white.T
+        near = residual[:, np.newaxis] * residual * _kernel(thetas, thetas, self.lengths)
+        covariance = flat @ flat.T + np.kron(near, np.eye(m)) - white @ white.T
         return mean + (cross @ self.solved).reshape(n, m), covariance
 
-    def _cross(self, thetas: Array, flat: Array) -> Array:
+    def _cross(self, thetas: Array, flat: Array, residual: Array) -> Array:
         """Return the covariance ``(k m, n m)`` of thetas ``(k, d)`` with the trials."""
         cross = flat @ self.basis.T
-        near = self.residual**2 * _kernel(thetas, self.thetas, self.lengths)
+        near = residual[:, np.newaxis] * self.residual
+        near *= _kernel(thetas, self.thetas, self.lengths)
         m = len(flat) // len(thetas)
         for k in range(m):  # the residuals of two dimensions are independent
             cross[k::m, k::m] += near
