@@ -16,7 +16,7 @@ from torch import Tensor
 
 UNITS = 6
 """Products in a map."""
-KINDS = 6
+KINDS = 7
 """Ridge functions to choose from."""
 MAX_PHYSICS = 4
 MAX_NOISE = 0.03
@@ -85,7 +85,7 @@ class Maps:
         b, d, p = shape.problems, shape.dim, MAX_PHYSICS
         self._generator = generator
         effect = self._between(0.3, 1.2, b, 1, 1, d)
-        latent = (torch.rand(b, p, generator=generator) < 0.5).float()
+        latent = (torch.rand(b, p, generator=generator) < 0.5) * 1.0
         latent[:, 0] = 1.0
         reach = (self._between(0.15, 1.0, b, 1, 1, 1) * latent[:, None, None]).expand(b, 2, 1, p)
         slopes = torch.cat([effect.expand(b, 2, 1, d), reach], dim=-1)
@@ -93,12 +93,12 @@ class Maps:
         self.directions = slopes * self._normal(b, 2, UNITS, d + p) / math.sqrt(2.0)
         self.shifts = 0.7 * self._normal(b, 2, UNITS)
         kinds = torch.randint(0, KINDS, (b, 2, UNITS), generator=generator)
-        self.kinds = torch.nn.functional.one_hot(kinds, KINDS).float()
+        self.kinds = torch.nn.functional.one_hot(kinds, KINDS) * 1.0
         decay = 0.7 ** torch.arange(UNITS)
         self.mixing = self._normal(b, UNITS, shape.errors) * decay[None, :, None]
         linear = 1.5 * torch.rand(b, 1, 1, generator=generator)
         self.linear = linear * effect[:, 0].transpose(1, 2) * self._normal(b, d, shape.errors)
-        self.centred = (torch.rand(b, 1, 1, generator=generator) < 0.5).float()
+        self.centred = (torch.rand(b, 1, 1, generator=generator) < 0.5) * 1.0
         self.solution = self._normal(b, p, d), 0.4 * self._normal(b, 1, d)
 
     def _normal(self, *size: int) -> Tensor:
@@ -127,6 +127,7 @@ class Maps:
             z,
             torch.tanh(1.5 * z),
             torch.sin(2.0 * z),
+            torch.sin(4.0 * z),
             torch.exp(0.6 * z.clamp(-4.0, 4.0)) - 1.0,
             0.5 * z * z,
         )
@@ -157,7 +158,7 @@ def draw_problems(shape: Shape, generator: torch.Generator) -> Problems:
     states = states.reshape(b, g, e, -1)
     own = (1.0 - centred) * states.roll(1, dims=2)
     scale = (states - own).square().mean(dim=(1, 2)).sqrt().clamp_min(1e-3)
-    noisy = (torch.rand(b, 1, generator=generator) < 0.4).float()
+    noisy = (torch.rand(b, 1, generator=generator) < 0.4) * 1.0
     noise = MAX_NOISE * noisy * torch.rand(b, 1, generator=generator)
     outcomes = (states - offset[:, None, None]) / scale[:, None, None]
     outcomes = outcomes + noise[..., None, None] * torch.randn(outcomes.shape, generator=generator)

@@ -1,4 +1,4 @@
-"""The transformer in PyTorch; :mod:`icpi_ros.improvers.transformer` is the same in numpy.
+"""The transformer in PyTorch, for batches; :mod:`icpi_ros.improvers.transformer` has it in numpy.
 
 Tokens are steps between executions of one physics sample (and from the run's best trial to its
 others).  They are described by lengths only, and attention sees the distances between them, so
@@ -15,24 +15,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-ORIGINS = 20
-"""Executions most like the best trial, from which steps are taken."""
-TARGETS = 2
-"""Steps from each."""
-WIDTH, HEADS, LAYERS, HIDDEN = 48, 4, 2, 96
+from icpi_ros.improvers.transformer.fit import CONSTANT, DAMPING, LIMIT, PENALTIES, ROUNDS
+from icpi_ros.improvers.transformer.network import (
+    AGAIN,
+    AGAIN_SOFTENING,
+    CENTRE,
+    HEADS,
+    MAX_SEEN,
+)
+from icpi_ros.improvers.transformer.tokens import (
+    END_SHARE,
+    MAX_SQUARED,
+    ORIGINS,
+    SMALL,
+    SOFTENING,
+    TARGETS,
+)
+
+WIDTH, LAYERS, HIDDEN = 48, 2, 96
 """Sizes; LAYERS per pass."""
-LENGTHS = 9
-FLAGS = 5
-BETWEEN = 5
-SECOND = 4
-TOKEN_OUTPUTS = 2
-RUN_OUTPUTS = 6
-SMALL = 0.01
-"""Lengths below this are all alike."""
+FEATURES, BETWEEN, SECOND = 22, 5, 8
+"""Numbers of a token, of a pair of tokens, and of a token in the second pass."""
+TOKEN_OUTPUTS, RUN_OUTPUTS = 2, 6
 
 
 @dataclass(frozen=True)
-class Tokens:
+class StepBatch:
     """Steps around the best trial; all but the last ``n`` are of the data set.
 
     Attributes:
@@ -65,7 +73,7 @@ def gather(values: Tensor, index: Tensor) -> Tensor:
     return torch.gather(values, 1, wide)
 
 
-def tokens(points: Tensor, outcomes: Tensor, thetas: Tensor, errors: Tensor) -> Tokens:
+def tokens(points: Tensor, outcomes: Tensor, thetas: Tensor, errors: Tensor) -> StepBatch:
     """Return the tokens of executions ``(B, G, E, .)`` and trials ``(B, n, .)``."""
     b, g, e, d = points.shape
     n = thetas.shape[1]
@@ -93,7 +101,7 @@ def tokens(points: Tensor, outcomes: Tensor, thetas: Tensor, errors: Tensor) -> 
         return values.repeat_interleave(TARGETS, dim=1)
 
     none = torch.zeros(b, n, 1)
-    return Tokens(
+    return StepBatch(
         away=torch.cat([twice(here - best), none.expand(b, n, d)], 1),
         start=torch.cat([twice(now - left), none.expand(b, n, left.shape[-1])], 1),
         end=torch.cat([picked(after), errors], 1),
@@ -106,7 +114,7 @@ def tokens(points: Tensor, outcomes: Tensor, thetas: Tensor, errors: Tensor) -> 
     )
 
 
-def described(t: Tokens) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def described(t: StepBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return token features, distances between tokens, log prior weights, and the own flag."""
     b, s, d = t.away.shape
     m, n = t.end.shape[-1], t.trials
@@ -115,10 +123,10 @@ def described(t: Tokens) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     measured = torch.stack([length(v) for v in lengths], -1)
     own = torch.zeros(b, s)
     own[:, s - n :] = 1.0
-    trivial = torch.nn.functional.one_hot(s - n + t.base, s).float()
+    trivial = torch.nn.functional.one_hot(s - n + t.base, s).to(t.away.dtype)
     later = torch.zeros(b, s)
-    later[:, s - n :] = torch.arange(n).float() / 8.0
-    since = (n - 1 - t.base).float()[:, None].expand(b, s) / 4.0
+    later[:, s - n :] = torch.arange(n) / 8.0
+    since = (n - 1 - t.base)[:, None].expand(b, s) / 4.0
     cost = length(left).expand(b, s)
     shape = torch.tensor([d / 8.0, m / 3.0]).expand(b, s, 2)
     features = torch.cat(
@@ -126,21 +134,20 @@ def described(t: Tokens) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             measured,
             torch.log(measured + SMALL),
             torch.stack(
-                [torch.log(t.evidence + SMALL**2), cost, torch.log(cost + SMALL)]
-                + [own, trivial, later, since, torch.full((b, s), n / 8.0)],
+                [
+                    *(torch.log(t.evidence + SMALL**2), cost, torch.log(cost + SMALL), own),
+                    *(trivial, later, since, torch.full((b, s), n / 8.0)),
+                ],
                 -1,
             ),
             shape,
         ],
         -1,
     )
-    same = (t.group[:, :, None] == t.group[:, None]).float()
+    same = (t.group[:, :, None] == t.group[:, None]).to(t.away.dtype)
     between = torch.stack([squares(v) for v in (t.away, t.start, t.end, t.step)] + [-same], -1)
-    far = measured[..., 0] ** 2 + measured[..., 1] ** 2 + 0.5 * measured[..., 2] ** 2
-    return features, between, -2.0 * torch.log(far + 0.003), own
-
-
-FEATURES = 6 * 2 + 8 + 2
+    far = measured[..., 0] ** 2 + measured[..., 1] ** 2 + END_SHARE * measured[..., 2] ** 2
+    return features, between, -2.0 * torch.log(far + SOFTENING), own
 
 
 def length(values: Tensor) -> Tensor:
@@ -152,7 +159,7 @@ def squares(values: Tensor) -> Tensor:
     """Return squared distances ``(B, S, S)`` of all pairs, at most 4."""
     total = values.square().sum(-1)
     product = values @ values.transpose(1, 2)
-    return (total[:, :, None] + total[:, None] - 2.0 * product).clamp(0.0, 4.0)
+    return (total[:, :, None] + total[:, None] - 2.0 * product).clamp(0.0, MAX_SQUARED)
 
 
 class Layer(nn.Module):
@@ -202,19 +209,13 @@ class Pass(nn.Module):
         return x, self.token(y), self.run(gather(y, base[:, None])[:, 0])
 
 
-LIMIT = 12.0
-"""Largest change of a log weight."""
-PENALTIES = (-6.0, -7.0, -12.0, 0.0)
-"""Log penalties of origin, its error, the step and the offset, before training."""
-
-
 def limited(values: Tensor) -> Tensor:
     """Return outputs, softly limited."""
     return LIMIT * torch.tanh(values / LIMIT)
 
 
 def fitted(
-    t: Tokens, logs: Tensor, own: Tensor, centre: Tensor, run: Tensor
+    t: StepBatch, logs: Tensor, own: Tensor, centre: Tensor, run: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return error ``(B, m)`` and Jacobian ``(B, m, d)`` at ``centre``, and residuals."""
     b, s, d = t.away.shape
@@ -226,13 +227,13 @@ def fitted(
     m = t.start.shape[-1]
     sizes = torch.tensor([1, d, m, d, 1])
     start = torch.tensor(PENALTIES).expand(b, 4)
-    logs_ = torch.cat([torch.full((b, 1), -14.0), start + limited(run[:, :4])], 1)
+    logs_ = torch.cat([torch.full((b, 1), CONSTANT), start + limited(run[:, :4])], 1)
     penalty = torch.exp(logs_.repeat_interleave(sizes, dim=1)).double()
     weighted = columns * weights[..., None]
     normal = columns.transpose(1, 2) @ weighted + torch.diag_embed(penalty)
     found = torch.linalg.solve(normal, weighted.transpose(1, 2) @ t.end.double())
-    residual = (columns @ found).float() - t.end
-    found = found.float()
+    residual = (columns @ found).to(t.end.dtype) - t.end
+    found = found.to(t.end.dtype)
     return found[:, 0], found[:, 1 + d + m : 1 + 2 * d + m].transpose(1, 2), residual
 
 
@@ -243,52 +244,54 @@ def boxed(jacobian: Tensor, error: Tensor, damping: Tensor, low: Tensor, high: T
     size = jacobian.square().sum(dim=(1, 2))[:, None]
     ridge = torch.diag_embed((damping[:, None] * size + 1e-6).expand(-1, d)).double()
     step = torch.zeros_like(low)
-    for _ in range(3):
+    for _ in range(ROUNDS):
         held = torch.where(fixed, step.clamp(low, high), torch.zeros_like(step))
-        free = jacobian * (~fixed[:, None]).float()
+        free = jacobian * (~fixed[:, None]).to(jacobian.dtype)
         rest = error + (jacobian @ held[..., None])[..., 0]
         free, rest = free.double(), rest.double()
-        moved = -torch.linalg.solve(free.transpose(1, 2) @ free + ridge, free.transpose(1, 2) @ rest[..., None])
-        step = torch.where(fixed, held, moved[..., 0].float())
+        across = free.transpose(1, 2)
+        moved = -torch.linalg.solve(across @ free + ridge, across @ rest[..., None])
+        step = torch.where(fixed, held, moved[..., 0].to(step.dtype))
         fixed = fixed | (step < low) | (step > high)
     return torch.minimum(torch.maximum(step, low), high)
 
 
-class Transformer(nn.Module):
+class TrainedNetwork(nn.Module):
     """Two passes: find a step, look again around it."""
 
     def __init__(self) -> None:
         """Make the weights."""
         super().__init__()
         self.enter = nn.Linear(FEATURES, WIDTH)
-        self.again = nn.Linear(2 * SECOND, WIDTH)
+        self.again = nn.Linear(SECOND, WIDTH)
         self.passes = nn.ModuleList([Pass(), Pass()])
 
-    def forward(self, t: Tokens) -> tuple[Tensor, Tensor]:
+    def forward(self, t: StepBatch) -> tuple[Tensor, Tensor]:
         """Return the steps ``(B, d)`` after either pass, inside the space."""
         features, between, prior, own = described(t)
         base = t.away.shape[1] - t.trials + t.base
         x, token, run = self.passes[0](self.enter(features), between, base)
-        share = torch.softmax(prior + limited(token[..., 1]), dim=1)
+        share = torch.softmax(CENTRE * prior + limited(token[..., 1]), dim=1)
         centre = (share[..., None] * t.step).sum(1)
         first, residual, jacobian = self._step(t, prior + limited(token[..., 0]), own, centre, run)
         apart = t.step - first[:, None]
         effect = torch.einsum("bmd,bsd->bsm", jacobian, apart)
         seen = torch.stack(
             [length(residual), length(apart), length(effect), length(residual + t.end)], -1
-        ).clamp_max(10.0)
+        ).clamp_max(MAX_SEEN)
         x = x + self.again(torch.cat([seen, torch.log(seen + SMALL)], -1))
         x, token, run = self.passes[1](x, between, base)
-        logs = prior - torch.log(seen[..., 1] ** 2 + 0.01) + limited(token[..., 0])
+        near = torch.log(seen[..., 1] ** 2 + AGAIN_SOFTENING)
+        logs = prior - AGAIN * near + limited(token[..., 0])
         second, _, _ = self._step(t, logs, own, first, run)
         return first, second
 
     def _step(
-        self, t: Tokens, logs: Tensor, own: Tensor, centre: Tensor, run: Tensor
+        self, t: StepBatch, logs: Tensor, own: Tensor, centre: Tensor, run: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         error, jacobian, residual = fitted(t, logs, own, centre, run)
         here = t.best + centre
-        damping = torch.exp(-2.0 + limited(run[:, 4]))
+        damping = torch.exp(DAMPING + limited(run[:, 4]))
         step = boxed(jacobian, error, damping, -1.0 - here, 1.0 - here)
         scale = 2.0 * torch.sigmoid(run[:, 5:6])
         return centre + scale * step, residual, jacobian

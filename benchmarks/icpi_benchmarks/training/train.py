@@ -1,6 +1,7 @@
-"""Training by the true cost of the proposals, on runs that the network itself makes.
+"""Training by the true cost of the proposals, in runs that the network itself makes.
 
-``python -m icpi_benchmarks.training.train --out FOLDER`` ; see docs/transformer.md.
+``python -m icpi_benchmarks.training.train FOLDER`` goes on where it was in the folder;
+docs/transformer.md has the figures.
 """
 
 from __future__ import annotations
@@ -9,20 +10,34 @@ import argparse
 import json
 import math
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from icpi_benchmarks.training.families import Problems, Shape, draw_problems, draw_shape
-from icpi_benchmarks.training.network import Transformer, tokens
+from icpi_benchmarks.training.network import TrainedNetwork, tokens
 
 TRIALS = 5
 """Proposals of a run."""
 PRECISION = 0.01
 """Scaled cost below which less is worth little."""
-ASTRAY = 0.15
-"""Share of proposals that are executed wrongly in training, so that histories differ."""
+MAX_COST = 3.0
+"""Largest scaled cost that counts."""
+FIRST_PASS = 0.3
+"""Weight of the loss of the first pass's step."""
+ASTRAY, ASTRAY_STD = 0.15, 0.15
+"""Share of proposals that are executed wrongly in training, so that histories differ, and by how
+much [scaled theta]."""
+WARM_UP = 20
+"""Steps in which the rate grows."""
+QUICK = 10.0
+"""Factor on the rate of the few weights that are the same for all problems."""
+MAX_MEMORY = 0.98
+"""Share of the running mean of the weights that stays at a step."""
+VALIDATION_SEED = 10_000
 VALIDATION = (
     Shape(48, 2, 2, 30, 20),
     Shape(48, 3, 2, 30, 20),
@@ -30,15 +45,46 @@ VALIDATION = (
     Shape(24, 6, 3, 30, 20),
     Shape(24, 1, 1, 10, 10),
 )
+"""Problems that no training step sees; they decide which weights are kept."""
+STATE, WEIGHTS, CURVE = "state.pt", "best.pt", "curve.jsonl"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Settings of a training.
+
+    Attributes:
+        steps: of the optimiser, in all.
+        problems: per step.
+        rate: of learning.
+        final: last steps, in which the rate falls; 0 = it stays.
+        seed: of weights and problems.
+        every: steps between validations; the state is kept then.
+    """
+
+    steps: int
+    problems: int = 32
+    rate: float = 3e-3
+    final: int = 0
+    seed: int = 1
+    every: int = 25
+
+    def share(self, step: int) -> float:
+        """Return the share of the rate at a step."""
+        left = (self.steps - step) / self.final if self.final else 1.0
+        return min(1.0, (step + 1) / WARM_UP, max(left, 0.01))
 
 
 def loss_of(errors: Tensor) -> Tensor:
     """Return the mean loss of true errors ``(B, m)``."""
-    cost = (errors.square().sum(-1) + 1e-12).sqrt()
-    return (torch.log(cost + PRECISION) + cost.clamp_max(3.0)).mean()
+    return _loss((errors.square().sum(-1) + 1e-12).sqrt()).mean()
 
 
-def train_step(model: Transformer, problems: Problems, generator: torch.Generator) -> float:
+def _loss(cost: Tensor) -> Tensor:
+    return torch.log(cost + PRECISION) + cost.clamp_max(MAX_COST)
+
+
+def train_step(model: TrainedNetwork, problems: Problems, generator: torch.Generator) -> float:
     """Add the gradients of one run per problem; return the mean loss."""
     thetas = problems.first[:, None]
     errors = problems.observed(thetas[:, 0], generator)[:, None]
@@ -47,20 +93,21 @@ def train_step(model: Transformer, problems: Problems, generator: torch.Generato
         t = tokens(problems.points, problems.outcomes, thetas, errors)
         first, second = model(t)
         loss = loss_of(problems.errors(t.best + second))
-        loss = loss + 0.3 * loss_of(problems.errors(t.best + first))
+        loss = loss + FIRST_PASS * loss_of(problems.errors(t.best + first))
         (loss / TRIALS).backward()
         total += float(loss.detach()) / TRIALS
         with torch.no_grad():
             x = t.best + second.detach()
             astray = (torch.rand(len(x), 1, generator=generator) < ASTRAY).float()
-            x = (x + 0.15 * astray * torch.randn(x.shape, generator=generator)).clamp(-1.0, 1.0)
+            moved = ASTRAY_STD * astray * torch.randn(x.shape, generator=generator)
+            x = (x + moved).clamp(-1.0, 1.0)
             thetas = torch.cat([thetas, x[:, None]], 1)
             errors = torch.cat([errors, problems.observed(x, generator)[:, None]], 1)
     return total
 
 
 @torch.no_grad()
-def costs(model: Transformer, problems: Problems, generator: torch.Generator) -> Tensor:
+def costs(model: TrainedNetwork, problems: Problems, generator: torch.Generator) -> Tensor:
     """Return true scaled costs ``(B, n + 1)`` of the best trial, first attempt included."""
     thetas = problems.first[:, None]
     errors = problems.observed(thetas[:, 0], generator)[:, None]
@@ -74,81 +121,110 @@ def costs(model: Transformer, problems: Problems, generator: torch.Generator) ->
     return torch.stack(true, 1).square().sum(-1).sqrt().cummin(dim=1).values
 
 
-def validate(model: Transformer, seed: int) -> tuple[float, list[list[float]]]:
-    """Return the score (lower is better), and mean costs by shape and step."""
+def validate(model: TrainedNetwork) -> tuple[float, list[list[float]]]:
+    """Return the score (lower is better), and mean costs by shape and trial."""
     rows, score = [], 0.0
     for number, shape in enumerate(VALIDATION):
-        generator = torch.Generator().manual_seed(seed + number)
+        generator = torch.Generator().manual_seed(VALIDATION_SEED + number)
         found = costs(model, draw_problems(shape, generator), generator)
         rows.append([round(float(v), 4) for v in found.mean(0)])
-        score += float((torch.log(found[:, 1:] + PRECISION) + found[:, 1:].clamp_max(3.0)).mean())
+        score += float(_loss(found[:, 1:]).mean())
     return score / len(VALIDATION), rows
 
 
-def main() -> None:
-    """Train until the time is up; goes on where it was."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--final", type=int, default=0, help="last steps, of falling rate")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=int, default=25)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
-    generator = torch.Generator().manual_seed(args.seed)
-    model, mean_model = Transformer(), Transformer()
-    mean_model.load_state_dict(model.state_dict())
-    print("parameters", sum(p.numel() for p in model.parameters()), flush=True)
-    quick = [p for n, p in model.named_parameters() if n.endswith(("run.bias", "geometry"))]
-    slow = [p for n, p in model.named_parameters() if not n.endswith(("run.bias", "geometry"))]
-    groups = [{"params": slow, "lr": args.rate}, {"params": quick, "lr": 10 * args.rate}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=1e-3)
-    start, mean, done, spent, best = time.time(), 0.0, 0, 0.0, math.inf
-    state = args.out / "state.pt"
-    if state.exists():
-        kept = torch.load(state)
-        model.load_state_dict(kept["model"])
-        mean_model.load_state_dict(kept["mean"])
-        optimiser.load_state_dict(kept["optimiser"])
-        generator.set_state(kept["generator"])
-        done, spent, best = kept["done"], kept["spent"], kept["best"]
-    last = done
-    for step in range(done, args.steps + 1):
-        if (step % args.every == 0 and step > last) or step in (0, args.steps):
-            score, rows = validate(mean_model, 10_000)
-            cpu = spent + time.process_time()
-            line = {"step": step, "score": round(score, 4), "loss": round(mean, 4)}
-            line |= {"s": round(time.time() - start), "cpu": round(cpu)}
-            with (args.out / "curve.jsonl").open("a") as file:
-                file.write(json.dumps(line | {"costs": rows}) + "\n")
-            print(line, rows, flush=True)
-            if score < best:
-                best = score
-                torch.save(mean_model.state_dict(), args.out / "best.pt")
-            kept = {"model": model.state_dict(), "mean": mean_model.state_dict()}
-            kept |= {"optimiser": optimiser.state_dict(), "generator": generator.get_state()}
-            torch.save(kept | {"done": step, "spent": cpu, "best": best}, state)
-        shape = draw_shape(args.batch, generator)
-        problems = draw_problems(shape, generator)
-        optimiser.zero_grad()
-        loss = train_step(model, problems, generator)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        left = (args.steps - step) / args.final if args.final else 1.0
-        for group, times in zip(optimiser.param_groups, (1.0, 10.0), strict=True):
-            group["lr"] = args.rate * times * min(1.0, (step + 1) / 20, max(left, 0.01))
+class Training:
+    """A training under way, and its files."""
+
+    def __init__(self, schedule: Schedule, folder: Path) -> None:
+        """Begin it, or go on with what the folder has."""
+        torch.manual_seed(schedule.seed)
+        self.schedule, self.folder = schedule, folder
+        self.generator = torch.Generator().manual_seed(schedule.seed)
+        self.model, self.mean = TrainedNetwork(), TrainedNetwork()
+        self.mean.load_state_dict(self.model.state_dict())
+        self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=1e-3)
+        self.done, self.spent, self.best, self.loss = 0, 0.0, math.inf, 0.0
+        if (folder / STATE).exists():
+            self._restore(torch.load(folder / STATE))
+
+    def _groups(self) -> list[dict[str, Any]]:
+        quick: dict[bool, list[Tensor]] = {False: [], True: []}
+        for name, weights in self.model.named_parameters():
+            quick[name.endswith(("run.bias", "geometry"))].append(weights)
+        rate = self.schedule.rate
+        return [
+            {"params": quick[False], "lr": rate},
+            {"params": quick[True], "lr": QUICK * rate},
+        ]
+
+    def _restore(self, kept: dict[str, Any]) -> None:
+        self.model.load_state_dict(kept["model"])
+        self.mean.load_state_dict(kept["mean"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.generator.set_state(kept["generator"])
+        self.done, self.spent, self.best = kept["done"], kept["spent"], kept["best"]
+
+    def run(self) -> None:
+        """Train to the last step."""
+        start = self.done
+        for step in range(start, self.schedule.steps + 1):
+            if step in (0, self.schedule.steps) or (step % self.schedule.every == 0 < step - start):
+                self._validate(step)
+            self._step(step)
+
+    def _step(self, step: int) -> None:
+        shape = draw_shape(self.schedule.problems, self.generator)
+        problems = draw_problems(shape, self.generator)
+        self.optimiser.zero_grad()
+        loss = train_step(self.model, problems, self.generator)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        rate = self.schedule.rate * self.schedule.share(step)
+        for group, factor in zip(self.optimiser.param_groups, (1.0, QUICK), strict=True):
+            group["lr"] = rate * factor
         if math.isfinite(loss) and torch.isfinite(norm):
-            optimiser.step()
-            mean = 0.95 * mean + 0.05 * loss if mean else loss
-        else:
-            print("skipped", step, shape, loss, float(norm), flush=True)
-        share = min(0.98, step / (step + 10))
+            self.optimiser.step()
+            self.loss = 0.95 * self.loss + 0.05 * loss if self.loss else loss
+        memory = min(MAX_MEMORY, step / (step + 10))
         with torch.no_grad():
-            for kept_p, p in zip(mean_model.parameters(), model.parameters(), strict=True):
-                kept_p.lerp_(p, 1.0 - share)
+            both = zip(self.mean.parameters(), self.model.parameters(), strict=True)
+            for mean, weights in both:
+                mean.lerp_(weights, 1.0 - memory)
+
+    def _validate(self, step: int) -> None:
+        """Keep the state, and the mean weights if they are the best so far."""
+        score, rows = validate(self.mean)
+        spent = self.spent + time.process_time()
+        line: dict[str, Any] = {"step": step, "score": round(score, 4)}
+        line |= {"loss": round(self.loss, 4), "cpu_s": round(spent), "costs": rows}
+        print(json.dumps(line), flush=True)
+        with (self.folder / CURVE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if score < self.best:
+            self.best = score
+            kept = {"weights": self.mean.state_dict(), "line": line}
+            torch.save(kept | {"schedule": asdict(self.schedule)}, self.folder / WEIGHTS)
+        state = {"model": self.model.state_dict(), "mean": self.mean.state_dict()}
+        state |= {"optimiser": self.optimiser.state_dict(), "done": step, "best": self.best}
+        torch.save(
+            state | {"generator": self.generator.get_state(), "spent": spent}, self.folder / STATE
+        )
+
+
+def main() -> None:
+    """Train with the settings of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="state, best weights and curve")
+    parser.add_argument("--steps", type=int, required=True, help="of the optimiser, in all")
+    parser.add_argument("--problems", type=int, default=32, help="per step")
+    parser.add_argument("--rate", type=float, default=3e-3, help="of learning")
+    parser.add_argument("--final", type=int, default=0, help="last steps, of falling rate")
+    parser.add_argument("--seed", type=int, default=1, help="of weights and problems")
+    parser.add_argument("--every", type=int, default=25, help="steps between validations")
+    given = vars(parser.parse_args())
+    folder: Path = given.pop("folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    Training(Schedule(**given), folder).run()
 
 
 if __name__ == "__main__":
