@@ -35,7 +35,14 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={
-        NAME: ["py.typed", "learn/dataset/shipped/*", "templates/*.*", "templates/stored/*"],
+        NAME: [
+            "py.typed",
+            "improvers/transformer/*.json",
+            "improvers/transformer/*.npz",
+            "learn/dataset/shipped/*",
+            "templates/*.*",
+            "templates/stored/*",
+        ],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

@@ -1,8 +1,9 @@
 """Export of trained weights for numpy, and their recipe beside them.
 
-``python -m icpi_benchmarks.training.export FOLDER`` reads what ``train`` left there and writes the
-files of :mod:`icpi_ros.improvers.transformer`; it refuses weights with which numpy and PyTorch do
-not agree.
+``python -m icpi_benchmarks.training.export FOLDER FIRST LAST`` averages the weights that ``train``
+left there from step FIRST to LAST, validates them on eight times the problems, and with ``--write``
+writes the files of :mod:`icpi_ros.improvers.transformer`; it refuses weights with which numpy and
+PyTorch do not agree.
 """
 
 from __future__ import annotations
@@ -30,15 +31,17 @@ from icpi_ros.learn.executions import Executions
 HERE = Path(weights.__file__).parent
 MAX_DIFFERENCE = 1e-9
 """Largest difference between the scaled steps of numpy and PyTorch, both in double precision."""
+TIMES = 8
+"""Problems of the last validation, for each of those in training."""
 COMPARED = (
-    families.Shape(8, 2, 2, 30, 20),
-    families.Shape(8, 3, 2, 12, 9),
-    families.Shape(8, 1, 1, 8, 8),
-    families.Shape(8, 8, 3, 20, 12),
+    families.ProblemShape(8, 2, 2, 30, 20),
+    families.ProblemShape(8, 3, 2, 12, 9),
+    families.ProblemShape(8, 1, 1, 8, 8),
+    families.ProblemShape(8, 8, 3, 20, 12),
 )
 
 
-def difference(network: Network, model: TrainedNetwork, shape: families.Shape) -> float:
+def difference(network: Network, model: TrainedNetwork, shape: families.ProblemShape) -> float:
     """Return the largest difference between the two on random problems."""
     generator = torch.Generator().manual_seed(shape.dim)
     problems = families.draw_problems(shape, generator)
@@ -61,21 +64,33 @@ def difference(network: Network, model: TrainedNetwork, shape: families.Shape) -
     return worst
 
 
-def recipe(kept: dict[str, Any], folder: Path, digest: str, network: Network) -> dict[str, Any]:
+def average(folder: Path, first: int, last: int) -> dict[str, Any]:
+    """Return the mean of the weights kept from step ``first`` to ``last``."""
+    kept = [
+        torch.load(path)
+        for path in sorted((folder / train.MEANS).glob("*.pt"))
+        if first <= int(path.stem) <= last
+    ]
+    if not kept:
+        raise SystemExit(f"{folder} has no weights of steps {first} to {last}")
+    return {name: sum(one[name] for one in kept) / len(kept) for name in kept[0]}
+
+
+def recipe(folder: Path, steps: tuple[int, int], network: Network) -> dict[str, Any]:
     """Return how the weights were made."""
     lines = (folder / train.CURVE).read_text(encoding="utf-8").splitlines()
+    schedule = torch.load(folder / train.STATE)["schedule"]
     names = ("step", "score", "cpu_s")
+    curve = [[json.loads(line)[name] for name in names] for line in lines]
     return {
-        "sha256": digest,
         "parameters": int(sum(array.size for array in network.weights.values())),
         "width": WIDTH,
         "heads": HEADS,
         "layers_per_pass": LAYERS,
         "hidden": HIDDEN,
         "command": "python -m icpi_benchmarks.training.train FOLDER "
-        + " ".join(f"--{name} {value}" for name, value in kept["schedule"].items()),
-        "chosen": kept["line"],
-        "curve": [[json.loads(line)[name] for name in names] for line in lines],
+        + " ".join(f"--{name} {value}" for name, value in schedule.items()),
+        "averaged_steps": list(steps),
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,
@@ -83,31 +98,48 @@ def recipe(kept: dict[str, Any], folder: Path, digest: str, network: Network) ->
         },
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "example": [round(float(v), 9) for v in weights.example_step(network)],
+        "curve": [row for row in curve if row[0] % 50 == 0],
     }
 
 
-def main() -> None:
-    """Write the weights and the recipe."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
-    kept = torch.load(folder / train.WEIGHTS)
-    arrays: dict[str, Any] = {
-        name: value.numpy().astype(np.float32) for name, value in kept["weights"].items()
-    }
-    doubles: dict[str, Array] = {name: v.astype(np.float64) for name, v in arrays.items()}
+def agreeing(arrays: dict[str, Array]) -> Network:
+    """Return the network in numpy, which agrees with PyTorch."""
     torch.set_default_dtype(torch.float64)
     model = TrainedNetwork()
-    model.load_state_dict({name: torch.tensor(value) for name, value in doubles.items()})
-    network = Network(doubles)
+    model.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()})
+    network = Network(arrays)
     apart = max(difference(network, model, shape) for shape in COMPARED)
     if not apart <= MAX_DIFFERENCE:
         raise SystemExit(f"numpy and PyTorch differ by {apart:g}: nothing was written")
-    np.savez_compressed(HERE / weights.ARRAYS, **arrays)
+    print(f"numpy and PyTorch differ by {apart:.1g}")
+    return network
+
+
+def main() -> None:
+    """Validate weights, and write them with their recipe if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("first", type=int)
+    parser.add_argument("last", type=int)
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    kept = average(given.folder, given.first, given.last)
+    torch.set_num_threads(1)
+    model = TrainedNetwork()
+    model.load_state_dict(kept)
+    score, rows = train.validate(model, TIMES)
+    print(f"score {score:.4f}", *rows, sep="\n", flush=True)
+    if not given.write:
+        return
+    singles = {name: value.numpy().astype(np.float32) for name, value in kept.items()}
+    network = agreeing({name: value.astype(np.float64) for name, value in singles.items()})
+    found = recipe(given.folder, (given.first, given.last), network)
+    found |= {"score": round(score, 4), "costs": rows}
+    archive: dict[str, Any] = dict(singles)
+    np.savez_compressed(HERE / weights.ARRAYS, **archive)
     digest = hashlib.sha256((HERE / weights.ARRAYS).read_bytes()).hexdigest()
-    found = recipe(kept, folder, digest, network)
-    (HERE / weights.RECIPE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(f"{found['parameters']} parameters; numpy and PyTorch differ by {apart:.1g}")
+    text = json.dumps({"sha256": digest} | found, indent=1)
+    (HERE / weights.RECIPE).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

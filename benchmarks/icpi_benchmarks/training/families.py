@@ -24,7 +24,7 @@ MAX_NOISE = 0.03
 
 
 @dataclass(frozen=True)
-class Shape:
+class ProblemShape:
     """Sizes of a batch of problems.
 
     Attributes:
@@ -80,7 +80,7 @@ class Problems:
 class Maps:
     """Random maps ``(x, phi) -> state``, one per problem; with their goal at 0 if ``centred``."""
 
-    def __init__(self, shape: Shape, generator: torch.Generator) -> None:
+    def __init__(self, shape: ProblemShape, generator: torch.Generator) -> None:
         """Draw the maps of a batch."""
         b, d, p = shape.problems, shape.dim, MAX_PHYSICS
         self._generator = generator
@@ -136,7 +136,7 @@ class Maps:
         return units @ self.mixing + x @ self.linear
 
 
-def draw_problems(shape: Shape, generator: torch.Generator) -> Problems:
+def draw_problems(shape: ProblemShape, generator: torch.Generator) -> Problems:
     """Return a batch of random problems."""
     b, g, e, d = shape.problems, shape.samples, shape.each, shape.dim
 
@@ -165,7 +165,7 @@ def draw_problems(shape: Shape, generator: torch.Generator) -> Problems:
     return Problems(points, outcomes, uniform(b, d), noise, maps, physics, offset, scale)
 
 
-def draw_shape(problems: int, generator: torch.Generator) -> Shape:
+def draw_shape(problems: int, generator: torch.Generator) -> ProblemShape:
     """Return random sizes: 1 to 8 parameters, 1 to 3 errors, 8 to 30 samples of 8 to 20."""
 
     def whole(low: int, high: int) -> int:
@@ -173,4 +173,4 @@ def draw_shape(problems: int, generator: torch.Generator) -> Shape:
 
     dim = (1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 6, 7, 8)[whole(0, 13)]
     errors = (1, 2, 2, 2, 3)[whole(0, 4)]
-    return Shape(problems, dim, min(errors, dim), whole(8, 30), whole(8, 20))
+    return ProblemShape(problems, dim, min(errors, dim), whole(8, 30), whole(8, 20))

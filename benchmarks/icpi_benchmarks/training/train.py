@@ -10,14 +10,14 @@ import argparse
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from icpi_benchmarks.training.families import Problems, Shape, draw_problems, draw_shape
+from icpi_benchmarks.training.families import Problems, ProblemShape, draw_problems, draw_shape
 from icpi_benchmarks.training.network import TrainedNetwork, tokens
 
 TRIALS = 5
@@ -39,14 +39,14 @@ MAX_MEMORY = 0.98
 """Share of the running mean of the weights that stays at a step."""
 VALIDATION_SEED = 10_000
 VALIDATION = (
-    Shape(48, 2, 2, 30, 20),
-    Shape(48, 3, 2, 30, 20),
-    Shape(32, 3, 3, 30, 20),
-    Shape(24, 6, 3, 30, 20),
-    Shape(24, 1, 1, 10, 10),
+    ProblemShape(48, 2, 2, 30, 20),
+    ProblemShape(48, 3, 2, 30, 20),
+    ProblemShape(32, 3, 3, 30, 20),
+    ProblemShape(24, 6, 3, 30, 20),
+    ProblemShape(24, 1, 1, 10, 10),
 )
 """Problems that no training step sees; they decide which weights are kept."""
-STATE, WEIGHTS, CURVE = "state.pt", "best.pt", "curve.jsonl"
+STATE, MEANS, CURVE = "state.pt", "means", "curve.jsonl"
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,18 @@ def costs(model: TrainedNetwork, problems: Problems, generator: torch.Generator)
     return torch.stack(true, 1).square().sum(-1).sqrt().cummin(dim=1).values
 
 
-def validate(model: TrainedNetwork) -> tuple[float, list[list[float]]]:
-    """Return the score (lower is better), and mean costs by shape and trial."""
+def validate(model: TrainedNetwork, times: int = 1) -> tuple[float, list[list[float]]]:
+    """Return the score (lower is better), and mean costs by shape and trial.
+
+    Args:
+        model: to be judged.
+        times: as many problems as in VALIDATION.
+    """
     rows, score = [], 0.0
     for number, shape in enumerate(VALIDATION):
         generator = torch.Generator().manual_seed(VALIDATION_SEED + number)
-        found = costs(model, draw_problems(shape, generator), generator)
+        grown = replace(shape, problems=times * shape.problems)
+        found = costs(model, draw_problems(grown, generator), generator)
         rows.append([round(float(v), 4) for v in found.mean(0)])
         score += float(_loss(found[:, 1:]).mean())
     return score / len(VALIDATION), rows
@@ -143,7 +149,7 @@ class Training:
         self.model, self.mean = TrainedNetwork(), TrainedNetwork()
         self.mean.load_state_dict(self.model.state_dict())
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=1e-3)
-        self.done, self.spent, self.best, self.loss = 0, 0.0, math.inf, 0.0
+        self.done, self.spent, self.loss = 0, 0.0, 0.0
         if (folder / STATE).exists():
             self._restore(torch.load(folder / STATE))
 
@@ -162,7 +168,7 @@ class Training:
         self.mean.load_state_dict(kept["mean"])
         self.optimiser.load_state_dict(kept["optimiser"])
         self.generator.set_state(kept["generator"])
-        self.done, self.spent, self.best = kept["done"], kept["spent"], kept["best"]
+        self.done, self.spent = kept["done"], kept["spent"]
 
     def run(self) -> None:
         """Train to the last step."""
@@ -191,7 +197,7 @@ class Training:
                 mean.lerp_(weights, 1.0 - memory)
 
     def _validate(self, step: int) -> None:
-        """Keep the state, and the mean weights if they are the best so far."""
+        """Keep the state, and the running mean of the weights."""
         score, rows = validate(self.mean)
         spent = self.spent + time.process_time()
         line: dict[str, Any] = {"step": step, "score": round(score, 4)}
@@ -199,12 +205,10 @@ class Training:
         print(json.dumps(line), flush=True)
         with (self.folder / CURVE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        if score < self.best:
-            self.best = score
-            kept = {"weights": self.mean.state_dict(), "line": line}
-            torch.save(kept | {"schedule": asdict(self.schedule)}, self.folder / WEIGHTS)
+        torch.save(self.mean.state_dict(), self.folder / MEANS / f"{step:06d}.pt")
         state = {"model": self.model.state_dict(), "mean": self.mean.state_dict()}
-        state |= {"optimiser": self.optimiser.state_dict(), "done": step, "best": self.best}
+        state |= {"optimiser": self.optimiser.state_dict(), "done": step}
+        state |= {"schedule": asdict(self.schedule)}
         torch.save(
             state | {"generator": self.generator.get_state(), "spent": spent}, self.folder / STATE
         )
@@ -213,7 +217,7 @@ class Training:
 def main() -> None:
     """Train with the settings of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="state, best weights and curve")
+    parser.add_argument("folder", type=Path, help="state, running means of the weights and curve")
     parser.add_argument("--steps", type=int, required=True, help="of the optimiser, in all")
     parser.add_argument("--problems", type=int, default=32, help="per step")
     parser.add_argument("--rate", type=float, default=3e-3, help="of learning")
@@ -222,7 +226,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=25, help="steps between validations")
     given = vars(parser.parse_args())
     folder: Path = given.pop("folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MEANS).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     Training(Schedule(**given), folder).run()
 

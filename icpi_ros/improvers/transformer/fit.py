@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.core.types import Array
-from icpi_ros.improvers.transformer.tokens import Tokens
+from icpi_ros.improvers.transformer.tokens import StepTokens
 
 PENALTIES = (-6.5, -7.5, -14.0, 1.0)
 """Log penalties of origin, its error, the step and the data set's offset, before training."""
@@ -47,7 +47,7 @@ def softmax(logs: Array) -> Array:
     return np.asarray(grown / grown.sum(axis=-1, keepdims=True))
 
 
-def fitted(t: Tokens, logs: Array, centre: Array, run: Array) -> Affine:
+def fitted(t: StepTokens, logs: Array, centre: Array, run: Array) -> Affine:
     """Return the fit of the tokens' ends.
 
     Args:

@@ -17,7 +17,7 @@ import numpy as np
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, best, fresh
-from icpi_ros.improvers.transformer.tokens import Tokens, tokens
+from icpi_ros.improvers.transformer.tokens import StepTokens, tokens
 from icpi_ros.improvers.transformer.weights import network
 from icpi_ros.learn.executions import Executions
 from icpi_ros.learn.retrieval import DEFAULT_K, Index
@@ -58,7 +58,7 @@ class Transformer(Improver):
         theta = fresh(theta, base, history, space, left, rng)
         return Proposal(theta, self.name, latency=time.perf_counter() - start)
 
-    def _tokens(self, base: Outcome, history: Sequence[Outcome]) -> Tokens:
+    def _tokens(self, base: Outcome, history: Sequence[Outcome]) -> StepTokens:
         cheapest = sorted(range(len(history)), key=lambda n: history[n].cost)[:MAX_TRIALS]
         kept = [history[n] for n in sorted(cheapest)]
         thetas = np.clip(self._scale.theta(np.array([t.theta for t in kept])), -1.0, 1.0)

@@ -19,7 +19,7 @@ from icpi_ros.improvers.transformer.fit import (
     limited,
     softmax,
 )
-from icpi_ros.improvers.transformer.tokens import SMALL, Tokens, described, length
+from icpi_ros.improvers.transformer.tokens import SMALL, StepTokens, described, length
 
 HEADS = 4
 CENTRE = 1.5
@@ -41,7 +41,7 @@ class Network:
 
     weights: Mapping[str, Array]
 
-    def steps(self, t: Tokens) -> tuple[Array, Array]:
+    def steps(self, t: StepTokens) -> tuple[Array, Array]:
         """Return the scaled step ``(d,)`` from the best trial after either pass, in the space."""
         seen = described(t)
         x, token, run = self._pass(0, self._linear("enter", seen.features), seen.between, t.query)
@@ -91,7 +91,7 @@ class Network:
         return x + self._linear(f"{name}.down", up)
 
 
-def _step(t: Tokens, logs: Array, centre: Array, run: Array) -> tuple[Array, Affine]:
+def _step(t: StepTokens, logs: Array, centre: Array, run: Array) -> tuple[Array, Affine]:
     """Return the step that zeroes the fitted error, and the fit."""
     model = fitted(t, logs, centre, run)
     here = t.best + centre

@@ -29,7 +29,7 @@ MAX_SQUARED = 4.0
 
 
 @dataclass(frozen=True)
-class Tokens:
+class StepTokens:
     """Steps around the best trial, in scaled coordinates; the last ``n`` lead to the run's trials.
 
     Attributes:
@@ -65,7 +65,7 @@ class Tokens:
         return np.asarray(self.group < 0, dtype=np.float64)
 
 
-def tokens(done: Executions, errors: Array, trials: tuple[Array, Array], base: int) -> Tokens:
+def tokens(done: Executions, errors: Array, trials: tuple[Array, Array], base: int) -> StepTokens:
     """Return the tokens of a run.
 
     Args:
@@ -82,7 +82,7 @@ def tokens(done: Executions, errors: Array, trials: tuple[Array, Array], base: i
     np.minimum.at(nearest, done.draw, apart)
     group = done.draw[origins]
     n = len(thetas)
-    return Tokens(
+    return StepTokens(
         np.concatenate([done.points[origins] - best, np.zeros_like(thetas)]),
         np.concatenate([errors[origins] - left, np.zeros_like(ends)]),
         np.concatenate([errors[targets], ends]),
@@ -116,7 +116,7 @@ def _steps(done: Executions, errors: Array, away: Array) -> tuple[Indices, Indic
 
 
 @dataclass(frozen=True)
-class Description:
+class TokenFeatures:
     """Tokens as the network sees them.
 
     Attributes:
@@ -131,7 +131,7 @@ class Description:
     prior: Array
 
 
-def described(t: Tokens) -> Description:
+def described(t: StepTokens) -> TokenFeatures:
     """Return the description of tokens."""
     s, d = t.step.shape
     left = t.end[t.query]
@@ -161,7 +161,7 @@ def described(t: Tokens) -> Description:
     apart = [np.clip(_squared(v, v), 0.0, MAX_SQUARED) for v in (t.away, t.start, t.end, t.step)]
     between = np.stack([*apart, -same.astype(np.float64)], axis=-1)
     far = measured[:, 0] ** 2 + measured[:, 1] ** 2 + END_SHARE * measured[:, 2] ** 2
-    return Description(features, between, -2.0 * np.log(far + SOFTENING))
+    return TokenFeatures(features, between, -2.0 * np.log(far + SOFTENING))
 
 
 def length(values: Array) -> Array:
