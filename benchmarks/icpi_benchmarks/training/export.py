@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import json
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ def main() -> None:
     np.savez_compressed(HERE / weights.ARRAYS, **archive)
     digest = hashlib.sha256((HERE / weights.ARRAYS).read_bytes()).hexdigest()
     text = json.dumps({"sha256": digest} | found, indent=1)
+    text = re.sub(r"\[[^][]*\]", lambda rows: " ".join(rows.group().split()), text)
     (HERE / weights.RECIPE).write_text(text + "\n", encoding="utf-8")
 
 

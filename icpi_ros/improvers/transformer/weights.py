@@ -39,7 +39,7 @@ def example_step(network: Network) -> Array:
     grid = np.linspace(-0.9, 0.9, 5)
     points = np.array([(x, y) for x in grid for y in grid for _ in range(3)])
     draw = np.arange(len(points)) % 3
-    turn = 0.3 * draw
+    turn = np.asarray(0.3 * draw, dtype=np.float64)
 
     def errors(x: Array, by: Array) -> Array:
         bent = x[:, 0] + 0.4 * x[:, 1] ** 2
