@@ -74,5 +74,5 @@ def test_more_parameters_than_it_was_trained_with_are_refused():
     grown = replace(
         data, theta=np.tile(data.theta, 5)[:, :9], dtheta=np.tile(data.dtheta, 5)[:, :9]
     )
-    with pytest.raises(InvalidValue, match="at most 8 parameters, task .* has 9: use embedded"):
+    with pytest.raises(InvalidValue, match=r"at most 8 parameters, task .* has 9: use embedded"):
         IMPROVERS.get("transformer")(replace(context, space=wide, dataset=grown))
