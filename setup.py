@@ -37,6 +37,8 @@ setup(
     package_data={
         NAME: [
             "py.typed",
+            "improvers/transformer/*.json",
+            "improvers/transformer/*.npz",
             "learn/dataset/shipped/*",
             "learn/outcome/shipped_fits/*",
             "templates/*.*",

@@ -40,6 +40,7 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "repeat": "icpi_ros.improvers.repeat:Repeat",
         "ridge": "icpi_ros.improvers.ridge:Ridge",
         "ridge-hindsight": "icpi_ros.improvers.ridge:RidgeHindsight",
+        "transformer": "icpi_ros.improvers.transformer.improver:Transformer",
     },
     lambda item: isinstance(item, type) and issubclass(item, Improver),
 )

@@ -102,6 +102,7 @@ class Preset:
 
 ALL = (
     "embedded",
+    "transformer",
     "gauss-newton",
     "broyden",
     "ridge-hindsight",
@@ -283,6 +284,7 @@ PRESETS: dict[str, Preset] = {
             *(f"llm:model={name}:wire={wire}" for name, wire in _RECORDED),
             *_nulls(8),
             *_BESIDE,
+            "transformer",
         ),
         tasks=_SMALL_TASKS,
         instances=12,

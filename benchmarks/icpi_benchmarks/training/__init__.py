@@ -1,0 +1,1 @@
+"""Training of the small in-context transformer, on synthetic problems; needs PyTorch."""
