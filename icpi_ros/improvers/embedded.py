@@ -159,7 +159,8 @@ class Embedded(Improver):
             mask, goal = context.cost_mask, context.goal
             return run_belief(context.dataset, context.space, mask, goal, (thetas, errors))
         scaled = context.space.normalise(thetas)
-        posterior = Posterior.of(model, scaled, errors, context.goal)
+        paths = [trial.path for trial in kept]
+        posterior = Posterior.of(model, scaled, errors, context.goal, paths)
         return DataBelief(posterior, context.goal, self._candidates, self._known)
 
 

@@ -29,6 +29,8 @@ ITERATIONS = 150
 MEMORY = 40
 """Steps that L-BFGS remembers.  With the usual 10 the fit stops farther from the optimum, and
 farther apart on two kinds of processor; see docs/reproducibility.md."""
+BESIDE_ITERATIONS = 60
+"""The same of the fit of paths, whose latents are mostly known."""
 JITTER = 1e-6
 """Least variance of a row, scaled error: 1e-3 of the RMS error, less than contact noise.  Data
 without any noise would otherwise make the covariance so ill-conditioned that rounding decides."""
@@ -121,6 +123,42 @@ def fit(rows: Rows, latent_dim: int) -> Hyperparameters:
     texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
     key = key_of(arrays, *texts, f"{rows.theta_dim} {latent_dim}")
     return objective.unpack(stored(key, len(start), search))
+
+
+def fit_beside(rows: Rows, latent: Array, extra: int) -> Hyperparameters:
+    """Return the most likely hyperparameters of other values of samples whose latents are known.
+
+    Args:
+        rows: of the values, such as paths.
+        latent: ``(J, q)`` of the samples, kept as they are.
+        extra: number of latent numbers beside them that only these values depend on.
+    """
+    import scipy
+    from scipy.optimize import minimize
+
+    x, (groups, q) = rows.inputs.shape[1], latent.shape
+    more = LATENT_START * np.random.default_rng(1).standard_normal((groups, extra))
+    length = np.full(x, LENGTH_START[0])
+    start = np.concatenate([np.log(length), SCALE_START, more.ravel()])
+    objective = _Objective(rows, q + extra)
+
+    def full(values: Array) -> Array:
+        free = values[x + 6 :].reshape(groups, extra)
+        return np.concatenate([values[: x + 6], np.hstack([latent, free]).ravel()])
+
+    def reduced(values: Array) -> tuple[float, Array]:
+        value, slope = objective(full(values))
+        free = slope[x + 6 :].reshape(groups, q + extra)[:, q:]
+        return value, np.concatenate([slope[: x + 6], free.ravel()])
+
+    def search() -> Array:
+        options = {"maxiter": BESIDE_ITERATIONS, "maxcor": MEMORY}
+        found = minimize(reduced, start, jac=True, method="L-BFGS-B", options=options)
+        return np.asarray(found.x, dtype=np.float64)
+
+    texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
+    key = key_of((rows.inputs, rows.errors, rows.group, latent), *texts, f"beside {extra}")
+    return objective.unpack(full(stored(key, len(start), search)))
 
 
 def covariance(rows: Rows, found: Hyperparameters) -> Array:

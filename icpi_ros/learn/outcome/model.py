@@ -25,7 +25,9 @@ import numpy as np
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
-from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance, fit
+from icpi_ros.learn.outcome.fit import fit
+from icpi_ros.learn.outcome.path_model import PathModel, path_model
+from icpi_ros.learn.outcome.process import Conditioned, LatentProcess
 from icpi_ros.learn.outcome.rows import RowFrame, rows_of
 
 LATENT_DIM = 4
@@ -41,28 +43,24 @@ class OutcomeModel(RowFrame):
     """The fitted model; ``m`` errors that count, ``q`` latent numbers, standard normal a priori.
 
     Attributes:
-        length: ``(x,)`` length scales of the inputs.
-        centres: ``(N, x)`` inputs of the rows, divided by the length scales.
-        weights: ``(N, (1 + q) m)`` of the rows' kernels, mean first.
-        plane: ``(1 + x, m)`` the shared plane.
+        process: of the errors, linear in the latent numbers.
         residual: standard deviation of the model's error for a physics sample that it has not
             seen, scaled error (leave-one-sample-out).
+        path: what the object's path says of the latent numbers; None = nothing that helps.
     """
 
-    length: Array
-    centres: Array
-    weights: Array
-    plane: Array
+    process: LatentProcess
     residual: float
+    path: PathModel | None
+
+    @property
+    def length(self) -> Array:
+        """``(x,)`` length scales of the inputs."""
+        return self.process.length
 
     def predict(self, inputs: Array) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and basis ``(n, m, q)`` at inputs ``(n, x)``."""
-        at = inputs / self.length
-        squares = np.sum(at**2, axis=1)[:, np.newaxis] + np.sum(self.centres**2, axis=1)
-        near = np.exp(np.minimum(at @ self.centres.T - 0.5 * squares, 0.0))
-        values = (near @ self.weights).reshape(len(inputs), -1, len(self.counted))
-        mean = values[:, 0] + self.plane[0] + inputs @ self.plane[1:]
-        return mean, np.moveaxis(values[:, 1:], 1, 2)
+        return self.process.predict(inputs)
 
 
 def outcome_model(dataset: Dataset, space: ParameterSpace, cost_mask: Array) -> OutcomeModel:
@@ -87,8 +85,10 @@ class _Source:
         return hash(self._identity)
 
     @property
-    def _identity(self) -> tuple[str, bytes, ParameterSpace, tuple[float, ...]]:
-        return self.key, self.dataset.label_cost.tobytes(), self.space, self.mask
+    def _identity(self) -> tuple[str, bytes, bytes, ParameterSpace, tuple[float, ...]]:
+        data = self.dataset
+        paths = b"" if data.path is None else data.path.tobytes()
+        return self.key, data.label_cost.tobytes(), paths, self.space, self.mask
 
 
 @lru_cache(maxsize=8)
@@ -103,43 +103,18 @@ def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel
     frame = RowFrame.of(dataset, space, mask)
     rows = rows_of(dataset, frame)
     found = fit(rows, min(LATENT_DIM, rows.groups - 1))
-    return _conditioned(frame, rows, found)
-
-
-def _conditioned(frame: RowFrame, rows: Rows, found: Hyperparameters) -> OutcomeModel:
-    """Condition the fitted process on its rows; centre and whiten the latent vectors."""
-    inverse: Array = np.linalg.inv(covariance(rows, found)).astype(np.float64)
-    alpha: Array = np.asarray(inverse @ rows.errors, dtype=np.float64)
-    latent, q = found.latent, found.latent.shape[1]
-    centre = latent.mean(axis=0)
-    covered = np.cov(latent, rowvar=False).reshape(q, q) + 1e-6 * np.eye(q)
-    factors = np.column_stack(
-        [1.0 + latent[rows.group] @ centre, latent[rows.group] @ np.linalg.cholesky(covered)]
-    )
-    weights = found.scales.signal**2 * factors[:, :, np.newaxis] * alpha[:, np.newaxis, :]
-    slope = rows.inputs.T @ alpha
+    known = Conditioned(rows, found)
+    residual = UNKNOWN_RESIDUAL
+    if found.latent.shape[1] > 1:
+        missed = known.left_out()[~rows.doubtful]  # doubtful labels do not count
+        residual = max(float(np.sqrt(np.mean(missed**2))), MIN_RESIDUAL)
     return OutcomeModel(
         frame.scale,
         frame.counted,
         frame.goal_mean,
         frame.goal_scale,
         frame.shifts,
-        found.length,
-        rows.inputs / found.length,
-        weights.reshape(len(rows.errors), -1),
-        found.scales.linear**2 * np.vstack([alpha.sum(axis=0), slope]),
-        max(_left_out(rows, inverse, alpha), MIN_RESIDUAL) if q > 1 else UNKNOWN_RESIDUAL,
+        known.process(),
+        residual,
+        path_model(dataset, known, found.latent, residual),
     )
-
-
-def _left_out(rows: Rows, inverse: Array, alpha: Array) -> float:
-    """Return the RMS error for physics samples that are left out, their latent vectors known.
-
-    Rasmussen and Williams 2006, section 5.4.2, for blocks.  Doubtful labels do not count.
-    """
-    squares = []
-    for group in range(rows.groups):
-        members = np.flatnonzero(rows.group == group)
-        missed = np.linalg.solve(inverse[np.ix_(members, members)], alpha[members])
-        squares.append(missed[~rows.doubtful[members]] ** 2)
-    return float(np.sqrt(np.mean(np.concatenate(squares))))

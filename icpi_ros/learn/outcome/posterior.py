@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.core.types import Array
+from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.learn.outcome.model import OutcomeModel
+from icpi_ros.learn.outcome.path_model import LatentBelief
 
 NOISES = (0.003, 0.01, 0.03, 0.1)
 """Standard deviations of one trial, scaled error: contact noise, 0.3 to 1 mm on the tasks, or that
@@ -35,6 +37,7 @@ class Posterior:
 
     Attributes:
         model: of the data set.
+        latent: what the paths of the trials say of z.
         thetas: ``(n, d)`` trials, scaled to [-1, 1].
         basis: ``(n m, q)`` of the trials.
         lengths: ``(d,)`` of the residual.
@@ -45,6 +48,7 @@ class Posterior:
     """
 
     model: OutcomeModel
+    latent: LatentBelief
     thetas: Array
     basis: Array
     lengths: Array
@@ -54,7 +58,14 @@ class Posterior:
     solved: Array
 
     @classmethod
-    def of(cls, model: OutcomeModel, thetas: Array, errors: Array, goal: Array) -> Posterior:
+    def of(
+        cls,
+        model: OutcomeModel,
+        thetas: Array,
+        errors: Array,
+        goal: Array,
+        paths: Sequence[ObjectTrajectory | None] = (),
+    ) -> Posterior:
         """Condition on trials.
 
         Args:
@@ -62,9 +73,15 @@ class Posterior:
             thetas: ``(n, d)`` trials, scaled to [-1, 1].
             errors: ``(n, all)`` their errors [units of the task].
             goal: ``(g,)`` of the run.
+            paths: of the trials' objects, None where unknown; none = all are.
         """
         mean, basis = model.predict(model.inputs(thetas, goal))
-        missed = (model.errors(errors) - model.offset(goal) - mean).ravel()
+        off = model.errors(errors) - model.offset(goal) - mean
+        latent = LatentBelief.prior(basis.shape[2])
+        if model.path is not None and any(path is not None for path in paths):
+            latent = model.path.latent(thetas, paths, off, basis)
+        moved, basis = latent.applied(mean, basis)
+        missed = (off - (moved - mean)).ravel()
         basis = basis.reshape(len(missed), -1)
         lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
         near = np.kron(_kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
@@ -82,7 +99,7 @@ class Posterior:
             if found is None or likely > best:
                 best, found = likely, (residual, noise, factor, factor.T @ white)
         assert found is not None  # the first one is always taken
-        return cls(model, thetas, basis, lengths, *found)
+        return cls(model, latent, thetas, basis, lengths, *found)
 
     def predict(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)`` of the scaled error, noise left out.
@@ -91,7 +108,7 @@ class Posterior:
             thetas: ``(n, d)`` scaled to [-1, 1].
             prior: ``model.predict`` of their inputs.
         """
-        mean, basis = prior
+        mean, basis = self.latent.applied(*prior)
         n, m = mean.shape
         flat = basis.reshape(n * m, -1)
         cross = flat @ self.basis.T
