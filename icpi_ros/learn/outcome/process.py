@@ -1,7 +1,7 @@
 """Fitted process that is linear in the latent numbers, conditioned on its rows.
 
-See :mod:`icpi_ros.learn.outcome.model` for the kernel.  Its value at an input is
-mean(x) + sum_i z_i basis_i(x), ``m`` numbers; z is standard normal a priori, centred and whitened over the samples.
+See :mod:`icpi_ros.learn.outcome.model` for the kernel.  The process has ``m`` values at an input,
+mean(x) + sum_i z_i basis_i(x); z is standard normal a priori, centred and whitened over the samples.
 """
 
 from __future__ import annotations
