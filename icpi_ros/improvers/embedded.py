@@ -26,12 +26,12 @@ from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, best, failures, fresh
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import DataBelief, OutcomeBelief
+from icpi_ros.learn.outcome.forecast import forecast
 from icpi_ros.learn.outcome.model import OutcomeModel, outcome_model
 from icpi_ros.learn.outcome.planning import (
     Search,
     candidates,
     farthest,
-    forecast,
     normal_draws,
     off_the_line,
 )

@@ -12,6 +12,10 @@ from icpi_ros.learn.outcome.model import OutcomeModel
 from icpi_ros.learn.outcome.posterior import Posterior
 from icpi_ros.learn.retrieval import Scale
 
+CAUTION = 1.4
+"""Deviation of later trials, in those expected: near the goal the search finds what looks best by
+chance, and contact is rougher there than it is on average (runs on training draws)."""
+
 
 class OutcomeBelief(Protocol):
     """Gaussian prediction of a run's scaled errors, ``m`` of which count, at scaled thetas."""
@@ -27,6 +31,10 @@ class OutcomeBelief(Protocol):
     @property
     def noise(self) -> float:
         """Standard deviation of a trial, scaled error."""
+
+    @property
+    def caution(self) -> float:
+        """Factor on the standard deviation of a theta that was chosen for its promise."""
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)``, noise left out, at ``(n, d)``."""
@@ -76,6 +84,11 @@ class DataBelief:
     def noise(self) -> float:
         """See :attr:`OutcomeBelief.noise`."""
         return self.posterior.noise
+
+    @property
+    def caution(self) -> float:
+        """See :attr:`OutcomeBelief.caution`; after one trial the doubt is of the physics."""
+        return CAUTION if len(self.posterior.thetas) > 1 else 1.0
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""

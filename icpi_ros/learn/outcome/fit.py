@@ -31,6 +31,7 @@ MEMORY = 40
 farther apart on two kinds of processor; see docs/reproducibility.md."""
 BESIDE_ITERATIONS = 60
 """The same of the fit of paths, whose latents are mostly known."""
+PATH_SHARE = 0.2
 JITTER = 1e-6
 """Least variance of a row, scaled error: 1e-3 of the RMS error, less than contact noise.  Data
 without any noise would otherwise make the covariance so ill-conditioned that rounding decides."""
@@ -159,6 +160,60 @@ def fit_beside(rows: Rows, latent: Array, extra: int) -> Hyperparameters:
     texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
     key = key_of((rows.inputs, rows.errors, rows.group, latent), *texts, f"beside {extra}")
     return objective.unpack(full(stored(key, len(start), search)))
+
+
+def fit_together(
+    rows: Rows, found: Hyperparameters, paths: Rows, beside: Hyperparameters
+) -> tuple[Hyperparameters, Hyperparameters]:
+    """Return both fits, of errors and of paths, with latent vectors that serve both.
+
+    The logarithm of the paths' likelihood counts PATH_SHARE: their values are many and alike.
+
+    Args:
+        rows: of the errors.
+        found: their fit, the start.
+        paths: rows of the same samples' paths.
+        beside: their fit, see :func:`fit_beside`; its first latent numbers are those of ``found``.
+    """
+    import scipy
+    from scipy.optimize import minimize
+
+    groups, q = found.latent.shape
+    ours, theirs = _Objective(rows, q), _Objective(paths, beside.latent.shape[1])
+    split = np.cumsum([len(found.length) + 6, len(beside.length) + 6])
+    start = np.concatenate(
+        [
+            *(np.log(np.concatenate([each.length, each.scales])) for each in (found, beside)),
+            beside.latent.ravel(),
+        ]
+    )
+
+    def parts(values: Array) -> tuple[Array, Array]:
+        first, second, latent = np.split(values, split)
+        shared = latent.reshape(groups, -1)[:, :q]
+        return np.concatenate([first, shared.ravel()]), np.concatenate([second, latent])
+
+    def objective(values: Array) -> tuple[float, Array]:
+        first, second = parts(values)
+        value, slope = ours(first)
+        other, push = theirs(second)
+        push = PATH_SHARE * push
+        latent, shared = push[-beside.latent.size :].reshape(groups, -1), first[split[0] :]
+        latent[:, :q] += slope[split[0] :].reshape(groups, q)
+        latent[:, :q] -= PATH_SHARE * shared.reshape(groups, q)  # their prior counts once
+        other -= 0.5 * float(shared @ shared)
+        return value + PATH_SHARE * other, np.concatenate([slope[: split[0]], push])
+
+    def search() -> Array:
+        options = {"maxiter": BESIDE_ITERATIONS, "maxcor": MEMORY}
+        best = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        return np.asarray(best.x, dtype=np.float64)
+
+    texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
+    arrays = (rows.inputs, rows.errors, rows.group, rows.doubtful, paths.inputs, paths.errors)
+    key = key_of((*arrays, paths.group, start), *texts, "together")
+    first, second = parts(stored(key, len(start), search))
+    return ours.unpack(first), theirs.unpack(second)
 
 
 def covariance(rows: Rows, found: Hyperparameters) -> Array:

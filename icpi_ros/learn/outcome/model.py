@@ -26,7 +26,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
 from icpi_ros.learn.outcome.fit import fit
-from icpi_ros.learn.outcome.path_model import PathModel, path_model
+from icpi_ros.learn.outcome.path_model import PathModel, path_rows, residual_of, with_paths
 from icpi_ros.learn.outcome.process import Conditioned, LatentProcess
 from icpi_ros.learn.outcome.rows import RowFrame, rows_of
 
@@ -34,8 +34,6 @@ LATENT_DIM = 4
 """Numbers that stand for the hidden physics; 3 did as well on some tasks, 1 and 2 did not."""
 UNKNOWN_RESIDUAL = 0.1
 """Residual where there are too few samples (under three) to measure it; see the posterior."""
-MIN_RESIDUAL = 0.005
-"""Smallest residual, a standard deviation of the scaled error."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,13 @@ class OutcomeModel(RowFrame):
         process: of the errors, linear in the latent numbers.
         residual: standard deviation of the model's error for a physics sample that it has not
             seen, scaled error (leave-one-sample-out).
+        noise: what the fit leaves unexplained, a standard deviation of the scaled error.
         path: what the object's path says of the latent numbers; None = nothing that helps.
     """
 
     process: LatentProcess
     residual: float
+    noise: float
     path: PathModel | None
 
     @property
@@ -103,11 +103,11 @@ def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel
     frame = RowFrame.of(dataset, space, mask)
     rows = rows_of(dataset, frame)
     found = fit(rows, min(LATENT_DIM, rows.groups - 1))
-    known = Conditioned(rows, found)
-    residual = UNKNOWN_RESIDUAL
-    if found.latent.shape[1] > 1:
-        missed = known.left_out()[~rows.doubtful]  # doubtful labels do not count
-        residual = max(float(np.sqrt(np.mean(missed**2))), MIN_RESIDUAL)
+    paths = path_rows(dataset, rows)
+    known, path = Conditioned(rows, found), None
+    if paths is not None:
+        known, path = with_paths(known, paths)
+    residual = residual_of(known) if found.latent.shape[1] > 1 else UNKNOWN_RESIDUAL
     return OutcomeModel(
         frame.scale,
         frame.counted,
@@ -116,5 +116,6 @@ def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel
         frame.shifts,
         known.process(),
         residual,
-        path_model(dataset, known, found.latent, residual),
+        known.found.scales.noise,
+        path,
     )

@@ -24,7 +24,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array, Indices, ObjectTrajectory
 from icpi_ros.learn.dataset.dataset import Dataset
-from icpi_ros.learn.outcome.fit import Rows, fit_beside
+from icpi_ros.learn.outcome.fit import Rows, fit_beside, fit_together
 from icpi_ros.learn.outcome.process import Conditioned, LatentProcess
 from icpi_ros.learn.outcome.rows import kept_examples
 from icpi_ros.learn.paths import known_paths, sample_paths
@@ -37,15 +37,30 @@ MAX_PATHS = 300
 """The fit takes time cubic in the paths; of more of them a part is used."""
 MIN_PATHS = 40
 MIN_GROUPS = 8
-"""Physics samples with paths; with fewer of them their residual is not known."""
-TEMPERS = (0.0, 0.3, 1.0)
-"""Weights of the evidence of paths that are compared; 0 = they are not used."""
+"""Physics samples; with fewer of them the residual of paths is not known."""
+MIN_SIZE = 1e-3
+"""Smallest size of the first component [m]."""
+MIN_RESIDUAL = 0.001
+"""Smallest residual, a standard deviation of the scaled error."""
+MIN_GAIN = 0.05
+"""Gain in log density below which paths are not used: chance alone has 0.02."""
+MIN_REFIT_GAIN = 0.02
+"""The same of latent vectors that serve both, below which those of the errors alone are kept."""
+TEMPERS = (0.0, 0.1, 0.3)
+"""Weights of the evidence of paths that are compared; 0 = they are not used.  Full weight was surer
+than it was right in runs: the residual is that of latents fitted to the samples' own paths."""
 WHITE = 0.1
 """Share of the residual's variance that is not the same at neighbouring thetas."""
 LENGTH = 0.5
 """Longest length scale of the residual, scaled theta; else half the process's own."""
 FACTORS = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
-"""On the residual; the run's paths decide, so that paths of another kind are hardly believed."""
+"""On the residual; the run's paths decide."""
+MAX_NOISE = 0.02
+"""Largest standard deviation of a path beside the components of the data set's [m]; a path that
+has more of it is of another kind, and is not used."""
+ANY = 3.0
+"""Standard deviation of the components of a path that the model knows nothing of, in those of the
+data set's; if that explains the run's paths as well, they are not believed."""
 FACTOR_STD = 0.5
 """Standard deviation of the prior on the factor's natural logarithm."""
 
@@ -76,6 +91,7 @@ class PathModel:
         centre: ``(3 P,)`` mean path [m].
         axes: ``(3 P, K)`` orthonormal.
         unit: size of one unit of the components [m].
+        sizes: ``(K,)`` standard deviations of the components.
         left_over: mean square of a coordinate beside the axes [m^2].
         process: of the components over theta.
         transfer: ``(K, m)`` residual of the components per residual of the errors.
@@ -87,6 +103,7 @@ class PathModel:
     centre: Array
     axes: Array
     unit: float
+    sizes: Array
     left_over: float
     process: LatentProcess
     transfer: Array
@@ -106,14 +123,15 @@ class PathModel:
         """
         q = basis.shape[2]
         places = sample_paths(paths, self.times)
-        there = known_paths(places)
-        if not there.any():
-            return LatentBelief.prior(q)
-        thetas, off, basis = thetas[there], off[there], basis[there]
-        flat = places[there].reshape(len(thetas), -1) - self.centre
+        flat = places.reshape(len(thetas), -1) - self.centre
         values = flat @ self.axes
         beside = np.mean(flat**2, axis=1) - np.sum(values**2, axis=1) / flat.shape[1]
-        noise = max(float(np.median(beside)) - self.left_over, 0.0) / self.unit**2
+        beside -= self.left_over
+        there = known_paths(places) & (beside < MAX_NOISE**2)  # NaN where unknown
+        if not there.any():
+            return LatentBelief.prior(q)
+        thetas, off, basis, values = thetas[there], off[there], basis[there], values[there]
+        noise = max(float(np.median(beside[there])), 0.0) / self.unit**2
         mean, slopes = self.process.predict(thetas)
         missed, slopes = _beyond(values / self.unit - mean, slopes, off, basis, self.transfer)
         near = _near(thetas, np.minimum(0.5 * self.process.length, LENGTH))
@@ -125,7 +143,9 @@ class PathModel:
     ) -> LatentBelief:
         flat, rows = missed.ravel(), slopes.reshape(missed.size, -1)
         shared = rows @ rows.T
-        best, found = -np.inf, LatentBelief.prior(q)
+        strange = np.tile((ANY * self.sizes) ** 2 + noise, len(missed))
+        best = -0.5 * float(np.sum(np.log(strange) + flat**2 / strange))
+        found = LatentBelief.prior(q)
         for factor in FACTORS:
             covered = factor**2 * np.kron(near, self.residual) + noise * np.eye(len(flat))
             root = np.linalg.cholesky(covered + shared)
@@ -166,103 +186,142 @@ def _near(thetas: Array, lengths: Array) -> Array:
 # --- fit ----------------------------------------------------------------------------------------
 
 
-def path_model(
-    dataset: Dataset, errors: Conditioned, latent: Array, residual: float
-) -> PathModel | None:
-    """Return what the paths of a data set say; None if it has too few, or they do not help.
+@dataclass(frozen=True)
+class PathRows:
+    """Rows of the paths of a data set, as components, and what they are components of.
+
+    Attributes:
+        rows: of the components over theta, of all physics samples of the errors.
+        first: ``(N,)`` rows of the errors that are the same executions.
+        times: ``(P,)`` of the places.
+        centre: ``(3 P,)`` mean path [m].
+        axes: ``(3 P, K)`` orthonormal.
+        unit: size of one unit of the components [m].
+        left_over: mean square of a coordinate beside the axes [m^2].
+    """
+
+    rows: Rows
+    first: Indices
+    times: Array
+    centre: Array
+    axes: Array
+    unit: float
+    left_over: float
+
+
+def path_rows(dataset: Dataset, errors: Rows) -> PathRows | None:
+    """Return the rows of a data set's paths; None if it has too few of them.
 
     Args:
         dataset: with paths or without.
-        errors: the fitted process of the errors.
-        latent: ``(J, q)`` of its samples.
-        residual: of the errors, see :class:`.model.OutcomeModel`.
+        errors: the rows of its errors.
     """
     if dataset.path is None or dataset.path_times is None:
         return None
     examples = kept_examples(dataset)
     first = np.flatnonzero(known_paths(dataset.path[examples]))
     first = first[:: max(1, -(-len(first) // MAX_PATHS))]
-    group = errors.rows.group[first]
-    if len(first) < MIN_PATHS or len(np.unique(group)) < max(MIN_GROUPS, latent.shape[1] + 2):
+    group = errors.group[first]
+    if len(first) < MIN_PATHS or errors.groups < MIN_GROUPS:
         return None
+    if len(np.unique(group)) < errors.groups:
+        return None  # a sample without paths
     flat = dataset.path[examples[first]].reshape(len(first), -1)
     centre = flat.mean(axis=0)
     sizes, axes = np.linalg.svd(flat - centre, full_matrices=False)[1:]
-    count = min(COMPONENTS, len(sizes))
     unit = float(sizes[0]) / np.sqrt(len(first))
-    if unit <= 0.0:
-        return None
-    axes = axes[:count].T
-    values = (flat - centre) @ axes / unit
-    left_over = float(np.mean(np.square(flat - centre))) - float(
-        np.sum(values**2) * unit**2 / flat.size
-    )
-    theta = errors.rows.inputs[first, : errors.rows.theta_dim]
-    inside = np.unique(group, return_inverse=True)
-    rows = Rows(
-        theta,
-        values,
-        np.asarray(inside[1], dtype=np.int64),
-        np.zeros(len(first), dtype=np.bool_),
-        theta.shape[1],
-    )
-    found = fit_beside(rows, latent[inside[0]], OWN_LATENTS)
-    paths = Conditioned(rows, found)
-    missed = np.hstack([errors.left_out()[first], paths.left_out()])
+    if unit < MIN_SIZE:
+        return None  # all paths are the same
+    axes = axes[:COMPONENTS].T
+    values = (flat - centre) @ axes
+    left_over = float(np.sum((flat - centre) ** 2) - np.sum(values**2)) / flat.size
+    theta = errors.inputs[first, : errors.theta_dim]
+    sure = np.zeros(len(first), dtype=np.bool_)
+    rows = Rows(theta, values / unit, group, sure, errors.theta_dim)
+    return PathRows(rows, first, dataset.path_times, centre, axes, unit, left_over)
+
+
+def residual_of(errors: Conditioned) -> float:
+    """Return the RMS error of left-out samples, latent vectors known; no doubtful labels."""
+    missed = errors.left_out()[~errors.rows.doubtful]
+    return max(float(np.sqrt(np.mean(missed**2))), MIN_RESIDUAL)
+
+
+def with_paths(errors: Conditioned, paths: PathRows) -> tuple[Conditioned, PathModel | None]:
+    """Return the process of the errors and what paths say, as left-out samples have it best.
+
+    The latent vectors of the errors alone are compared with those that serve both.
+
+    Args:
+        errors: the fitted process of the errors alone.
+        paths: of the same data set.
+    """
+    beside = fit_beside(paths.rows, errors.found.latent, OWN_LATENTS)
+    fits = [(errors.found, beside), fit_together(errors.rows, errors.found, paths.rows, beside)]
+    best = -np.inf
+    for found, other in fits:
+        known, ways = Conditioned(errors.rows, found), Conditioned(paths.rows, other)
+        scores, transfer, rest = _scored(known, ways, paths)
+        top = int(np.argmax(scores))
+        if scores[top] > best + MIN_REFIT_GAIN:
+            best = float(scores[top])
+            temper = TEMPERS[top] if best > scores[0] + MIN_GAIN else 0.0
+            said = PathModel(
+                paths.times,
+                paths.centre,
+                paths.axes,
+                paths.unit,
+                np.sqrt(np.mean(paths.rows.errors**2, axis=0)),
+                paths.left_over,
+                ways.process(),
+                transfer,
+                rest,
+                max(temper, TEMPERS[1]),
+            )
+            chosen = known, said if temper > 0.0 else None
+    return chosen
+
+
+def _scored(errors: Conditioned, ways: Conditioned, paths: PathRows) -> tuple[Array, Array, Array]:
+    """Return the scores of TEMPERS, and transfer and residual of the components.
+
+    A score is the mean log density of a left-out sample's other executions after one of them.
+    """
+    missed = np.hstack([errors.left_out()[paths.first], ways.left_out()])
     m = errors.rows.errors.shape[1]
     covered = missed.T @ missed / len(missed) + 1e-10 * np.eye(missed.shape[1])
     transfer: Array = np.linalg.solve(covered[:m, :m], covered[:m, m:]).T.astype(np.float64)
     rest: Array = covered[m:, m:] - transfer @ covered[:m, m:]
-    temper = _temper(errors, paths, first, inside[0], residual, transfer, rest)
-    if temper == 0.0:
-        return None
-    return PathModel(
-        dataset.path_times, centre, axes, unit, left_over, paths.process(), transfer, rest, temper
-    )
-
-
-def _temper(
-    errors: Conditioned,
-    paths: Conditioned,
-    first: Indices,
-    names: Indices,
-    residual: float,
-    transfer: Array,
-    rest: Array,
-) -> float:
-    """Return the weight of paths with which left-out samples are predicted best."""
-    scores = np.zeros(len(TEMPERS))
-    for number, group in enumerate(names.tolist()):
+    residual, scores = residual_of(errors), []
+    for group in range(errors.rows.groups):
         theirs = np.flatnonzero((errors.rows.group == group) & ~errors.rows.doubtful)
-        ours = paths.rows.group == number
+        ours = ways.rows.group == group
         mean, basis = errors.without(group).predict(errors.rows.inputs[theirs])
         off = errors.rows.errors[theirs] - mean
-        at = np.searchsorted(theirs, first[ours])
-        values, slopes = paths.without(number).predict(paths.rows.inputs[ours])
-        missed, slopes = _beyond(
-            paths.rows.errors[ours] - values, slopes, off[at], basis[at], transfer
-        )
+        at = np.searchsorted(theirs, paths.first[ours])
+        values, slopes = ways.without(group).predict(ways.rows.inputs[ours])
+        left = ways.rows.errors[ours] - values
+        left, slopes = _beyond(left, slopes, off[at], basis[at], transfer)
         for i, row in enumerate(at.tolist()):
-            others = np.arange(len(theirs)) != row
-            for t, temper in enumerate(TEMPERS):
-                latent = LatentBelief.prior(basis.shape[2])
-                if temper > 0.0:
-                    latent = _updated(slopes[i], missed[i], rest / temper, basis.shape[2])
-                scores[t] += _density(latent, off, basis, row, others, residual)
-    return TEMPERS[int(np.argmax(scores))]
+            beliefs = (_told(slopes[i], left[i], rest, temper, basis) for temper in TEMPERS)
+            scores.append([_density(belief, off, basis, row, residual) for belief in beliefs])
+    return np.mean(scores, axis=0), transfer, rest
 
 
-def _density(
-    latent: LatentBelief, off: Array, basis: Array, row: int, others: Array, residual: float
-) -> float:
-    """Return the mean log density of ``others`` once the error of one ``row`` is known, too."""
+def _told(slopes: Array, left: Array, rest: Array, temper: float, basis: Array) -> LatentBelief:
+    q = basis.shape[2]
+    return _updated(slopes, left, rest / temper, q) if temper > 0.0 else LatentBelief.prior(q)
+
+
+def _density(latent: LatentBelief, off: Array, basis: Array, row: int, residual: float) -> float:
+    """Return the mean log density of the other errors once the error of one ``row`` is known."""
     moved, slopes = latent.applied(np.zeros_like(off), basis)
-    left = off - moved
+    left, others = off - moved, np.arange(len(off)) != row
     known = slopes[row]
     spread = np.linalg.inv(np.eye(known.shape[1]) + known.T @ known / residual**2)
     guess = spread @ known.T @ left[row] / residual**2
-    left = left[others] - slopes[others] @ guess
-    covered = np.einsum("nmq,qr,nkr->nmk", slopes[others], spread, slopes[others])
+    left, slopes = left[others] - slopes[others] @ guess, slopes[others]
+    covered = np.einsum("nmq,qr,nkr->nmk", slopes, spread, slopes)
     covered = covered + residual**2 * np.eye(off.shape[1])
-    distance = np.einsum("nm,nm->n", left, np.linalg.solve(covered, left[..., np.newaxis])[..., 0])
+    distance = np.sum(left * np.linalg.solve(covered, left[..., np.newaxis])[..., 0], axis=1)
     return float(np.mean(-0.5 * distance - 0.5 * np.linalg.slogdet(covered)[1]))

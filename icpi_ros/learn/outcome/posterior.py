@@ -12,11 +12,20 @@ from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.learn.outcome.model import OutcomeModel
 from icpi_ros.learn.outcome.path_model import LatentBelief
 
-NOISES = (0.003, 0.01, 0.03, 0.1)
-"""Standard deviations of one trial, scaled error: contact noise, 0.3 to 1 mm on the tasks, or that
-of a sensor; the run's trials decide."""
+ROUGH_LENGTH = 0.001
+"""Length of contact's roughness, scaled theta: the same theta ends at the same place, one beside it
+0.3 to 1 mm off, and the less the nearer it is."""
+ROUGHNESS = (1.0, 0.3, 0.1)
+"""Factors on the noise of the data set's fit, the standard deviation of the roughness."""
+MAX_ROUGH = 0.004
+"""Largest roughness, scaled error; what a fit leaves above it is no roughness."""
+NOISES = (0.0, 0.01, 0.03, 0.1)
+"""Standard deviations of one trial beside it, scaled error, such as a sensor's."""
 NOISE_STD = 1.0
-"""Standard deviation of the prior on the noise's natural logarithm, around the smallest."""
+"""Standard deviations of the priors on the logarithms of roughness and of a noise, the latter from
+MAX_ROUGH; the run's trials decide."""
+LEAST = 1e-4
+"""Smallest standard deviation of a trial, scaled error."""
 RESIDUAL_LENGTH = 0.5
 """Longest length scale of the residual, scaled theta; else half the model's own."""
 FACTORS = (0.5, 1.0, 2.0)
@@ -42,6 +51,7 @@ class Posterior:
         basis: ``(n m, q)`` of the trials.
         lengths: ``(d,)`` of the residual.
         residual: its standard deviation, scaled error.
+        rough: that of contact's roughness, see ROUGH_LENGTH.
         noise: standard deviation of a trial, scaled error.
         factor: ``(n m, n m)`` inverse of the Cholesky factor of the trials' covariance.
         solved: ``(n m,)`` covariance^-1 (errors - mean).
@@ -53,6 +63,7 @@ class Posterior:
     basis: Array
     lengths: Array
     residual: float
+    rough: float
     noise: float
     factor: Array
     solved: Array
@@ -85,19 +96,24 @@ class Posterior:
         basis = basis.reshape(len(missed), -1)
         lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
         near = np.kron(_kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
+        uneven = np.kron(_roughness(thetas, thetas), np.eye(mean.shape[1]))
         shared = basis @ basis.T
         factors = FACTORS if basis.shape[1] > 1 else WIDE_FACTORS
         best = -np.inf
-        found: tuple[float, float, Array, Array] | None = None
-        for share, noise in itertools.product(factors, NOISES):
-            residual = share * model.residual
-            factor = _inverse_root(shared + residual**2 * near + noise**2 * np.eye(len(missed)))
+        found: tuple[float, float, float, Array, Array] | None = None
+        usual = min(max(model.noise, LEAST), MAX_ROUGH)
+        for share, (level, beside) in itertools.product(factors, _levels()):
+            residual, rough = share * model.residual, level * usual
+            noise = max(beside, LEAST)
+            covered = shared + residual**2 * near + rough**2 * uneven
+            factor = _inverse_root(covered + noise**2 * np.eye(len(missed)))
             white = factor @ missed
             likely = float(np.log(np.diag(factor)).sum() - 0.5 * white @ white)
             likely -= 0.5 * (np.log(share) / FACTOR_STD) ** 2
-            likely -= 0.5 * (np.log(noise / NOISES[0]) / NOISE_STD) ** 2
+            likely -= 0.5 * (np.log(level) / NOISE_STD) ** 2
+            likely -= 0.5 * (np.log(max(noise / MAX_ROUGH, 1.0)) / NOISE_STD) ** 2
             if found is None or likely > best:
-                best, found = likely, (residual, noise, factor, factor.T @ white)
+                best, found = likely, (residual, rough, noise, factor, factor.T @ white)
         assert found is not None  # the first one is always taken
         return cls(model, latent, thetas, basis, lengths, *found)
 
@@ -113,14 +129,21 @@ class Posterior:
         flat = basis.reshape(n * m, -1)
         cross = flat @ self.basis.T
         near = self.residual**2 * _kernel(thetas, self.thetas, self.lengths)
+        near += self.rough**2 * _roughness(thetas, self.thetas)
         for k in range(m):  # the residuals of two dimensions are independent
             cross[k::m, k::m] += near
         white = cross @ self.factor.T
-        variance = np.sum(flat**2, axis=1) + self.residual**2 - np.sum(white**2, axis=1)
+        own = self.residual**2 + self.rough**2
+        variance = np.sum(flat**2, axis=1) + own - np.sum(white**2, axis=1)
         return (
             mean + (cross @ self.solved).reshape(n, m),
             np.maximum(variance, 0.0).reshape(n, m),
         )
+
+
+def _levels() -> tuple[tuple[float, float], ...]:
+    """Return factors on the roughness with noises: a noise hides how rough it is."""
+    return (*((level, 0.0) for level in ROUGHNESS), *((1.0, noise) for noise in NOISES[1:]))
 
 
 def _inverse_root(covariance: Array) -> Array:
@@ -132,3 +155,9 @@ def _kernel(first: Array, second: Array, lengths: Array) -> Array:
     """Return the squared exponential kernel ``(n, k)`` of ``(n, d)`` and ``(k, d)``."""
     gap = (first[:, np.newaxis] - second) / lengths
     return np.asarray(np.exp(-0.5 * np.sum(gap**2, axis=2)))
+
+
+def _roughness(first: Array, second: Array) -> Array:
+    """Return the exponential kernel ``(n, k)`` of ``(n, d)`` and ``(k, d)``."""
+    gap = np.linalg.norm(first[:, np.newaxis] - second, axis=2)
+    return np.asarray(np.exp(-gap / ROUGH_LENGTH))

@@ -1,7 +1,7 @@
 """Fitted process that is linear in the latent numbers, conditioned on its rows.
 
 See :mod:`icpi_ros.learn.outcome.model` for the kernel.  The process has ``m`` values at an input,
-mean(x) + sum_i z_i basis_i(x); z is standard normal a priori, centred and whitened over the samples.
+mean(x) + sum_i z_i basis_i(x); z is standard normal a priori, centred and whitened over samples.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ class Conditioned:
 
     Attributes:
         rows: that it is conditioned on.
+        found: hyperparameters and latent vectors.
     """
 
     def __init__(self, rows: Rows, found: Hyperparameters) -> None:
         """Invert the covariance of the rows."""
-        self.rows, self._found = rows, found
+        self.rows, self.found = rows, found
         self._inverse = np.asarray(np.linalg.inv(covariance(rows, found)), dtype=np.float64)
         self._alpha = np.asarray(self._inverse @ rows.errors, dtype=np.float64)
         latent = found.latent
@@ -80,13 +81,13 @@ class Conditioned:
         return missed
 
     def _process(self, kept: np.ndarray, alpha: Array) -> LatentProcess:
-        inputs, scales = self.rows.inputs[kept], self._found.scales
+        inputs, scales = self.rows.inputs[kept], self.found.scales
         factors = self._factors[kept]
         weights = scales.signal**2 * factors[:, :, np.newaxis] * alpha[:, np.newaxis, :]
         slope = inputs.T @ alpha
         return LatentProcess(
-            self._found.length,
-            inputs / self._found.length,
+            self.found.length,
+            inputs / self.found.length,
             weights.reshape(len(kept), -1),
             scales.linear**2 * np.vstack([alpha.sum(axis=0), slope]),
         )

@@ -153,6 +153,11 @@ class RunBelief:
         """See :attr:`OutcomeBelief.noise`."""
         return self.kernel.noise
 
+    @property
+    def caution(self) -> float:
+        """See :attr:`OutcomeBelief.caution`; the kernel is fitted to the run itself."""
+        return 1.0
+
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""
         inputs = self.frame.inputs(points, self.goal)
