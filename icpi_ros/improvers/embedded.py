@@ -5,7 +5,7 @@ At every step, from the data set and from all trials of the run:
 1. With a data set, :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and
    how that varies with a few latent numbers which stand for the hidden physics (fitted once per
    data set), and :mod:`icpi_ros.learn.outcome.posterior` conditions it on the run's trials
-   (in-run hindsight).  With no example, or a few, :mod:`icpi_ros.learn.outcome.run_model`
+   (in-run hindsight), on their errors and on their objects' paths.  With no example, or a few, :mod:`icpi_ros.learn.outcome.run_model`
    learns from the run's own trials, the examples being trials of other physics.
 2. :mod:`icpi_ros.learn.outcome.planning` searches the theta after which the best cost of the run
    is expected to be lowest.
@@ -142,7 +142,7 @@ class Embedded(Improver):
         return found if noise is None else found | {"noise": round(noise, 6)}
 
     def forecast(self, history: Sequence[Outcome], thetas: Array) -> tuple[Array, Array]:
-        """Return mean and standard deviation ``(n,)`` [m] of the costs of thetas ``(n, d)``."""
+        """Return :func:`~icpi_ros.learn.outcome.forecast.forecast` of thetas ``(n, d)``."""
         return forecast(self._belief(history), self._scaled(thetas))
 
     def _scaled(self, thetas: Array) -> Array:

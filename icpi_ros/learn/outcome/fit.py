@@ -32,6 +32,7 @@ farther apart on two kinds of processor; see docs/reproducibility.md."""
 BESIDE_ITERATIONS = 60
 """The same of the fit of paths, whose latents are mostly known."""
 PATH_SHARE = 0.2
+"""Weight of the paths' likelihood in the fit of both."""
 JITTER = 1e-6
 """Least variance of a row, scaled error: 1e-3 of the RMS error, less than contact noise.  Data
 without any noise would otherwise make the covariance so ill-conditioned that rounding decides."""

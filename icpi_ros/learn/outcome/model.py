@@ -106,7 +106,7 @@ def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel
     paths = path_rows(dataset, rows)
     known, path = Conditioned(rows, found), None
     if paths is not None:
-        known, path = with_paths(known, paths)
+        known, path = with_paths(known, paths, frame.scale.rms[frame.counted])
     residual = residual_of(known) if found.latent.shape[1] > 1 else UNKNOWN_RESIDUAL
     return OutcomeModel(
         frame.scale,

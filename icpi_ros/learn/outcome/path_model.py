@@ -49,6 +49,9 @@ MIN_REFIT_GAIN = 0.02
 TEMPERS = (0.0, 0.1, 0.3)
 """Weights of the evidence of paths that are compared; 0 = they are not used.  Full weight was surer
 than it was right in runs: the residual is that of latents fitted to the samples' own paths."""
+ERROR_NOISE, PLACE_NOISE = 10.0, 10.0
+"""Variance of an error under a sensor's noise, and of a component, in that of a place beside the
+components: places are averages, and the clock of a noisy path starts early or late."""
 WHITE = 0.1
 """Share of the residual's variance that is not the same at neighbouring thetas."""
 LENGTH = 0.5
@@ -84,7 +87,7 @@ class LatentBelief:
 
 @dataclass(frozen=True)
 class PathModel:
-    """What paths say of the latent numbers; ``K`` components, ``q`` shared and ``w`` own numbers.
+    """Evidence of paths about the latent numbers; ``K`` components, ``q`` shared and ``w`` own numbers.
 
     Attributes:
         times: ``(P,)`` of the places, see :func:`icpi_ros.learn.paths.sample_path`.
@@ -96,6 +99,8 @@ class PathModel:
         process: of the components over theta.
         transfer: ``(K, m)`` residual of the components per residual of the errors.
         residual: ``(K, K)`` covariance of what is left of the components' residual.
+        sensed: ``(K, K)`` covariance of the components per variance of a place, both in units: the
+            noise of the places, and that of the errors which is transferred.
         temper: weight of the evidence.
     """
 
@@ -108,6 +113,7 @@ class PathModel:
     process: LatentProcess
     transfer: Array
     residual: Array
+    sensed: Array
     temper: float
 
     def latent(
@@ -143,11 +149,12 @@ class PathModel:
     ) -> LatentBelief:
         flat, rows = missed.ravel(), slopes.reshape(missed.size, -1)
         shared = rows @ rows.T
-        strange = np.tile((ANY * self.sizes) ** 2 + noise, len(missed))
+        noisy = noise * np.kron(np.eye(len(missed)), self.sensed)
+        strange = np.tile((ANY * self.sizes) ** 2, len(missed)) + np.diag(noisy)
         best = -0.5 * float(np.sum(np.log(strange) + flat**2 / strange))
         found = LatentBelief.prior(q)
         for factor in FACTORS:
-            covered = factor**2 * np.kron(near, self.residual) + noise * np.eye(len(flat))
+            covered = factor**2 * np.kron(near, self.residual) + noisy
             root = np.linalg.cholesky(covered + shared)
             white = np.linalg.solve(root, flat)
             likely = -float(np.log(np.diag(root)).sum() + 0.5 * white @ white)
@@ -247,7 +254,9 @@ def residual_of(errors: Conditioned) -> float:
     return max(float(np.sqrt(np.mean(missed**2))), MIN_RESIDUAL)
 
 
-def with_paths(errors: Conditioned, paths: PathRows) -> tuple[Conditioned, PathModel | None]:
+def with_paths(
+    errors: Conditioned, paths: PathRows, rms: Array
+) -> tuple[Conditioned, PathModel | None]:
     """Return the process of the errors and what paths say, as left-out samples have it best.
 
     The latent vectors of the errors alone are compared with those that serve both.
@@ -255,6 +264,7 @@ def with_paths(errors: Conditioned, paths: PathRows) -> tuple[Conditioned, PathM
     Args:
         errors: the fitted process of the errors alone.
         paths: of the same data set.
+        rms: ``(m,)`` units of the scaled errors [m].
     """
     beside = fit_beside(paths.rows, errors.found.latent, OWN_LATENTS)
     fits = [(errors.found, beside), fit_together(errors.rows, errors.found, paths.rows, beside)]
@@ -265,6 +275,7 @@ def with_paths(errors: Conditioned, paths: PathRows) -> tuple[Conditioned, PathM
         top = int(np.argmax(scores))
         if scores[top] > best + MIN_REFIT_GAIN:
             best = float(scores[top])
+            told = np.sqrt(ERROR_NOISE) * transfer * (paths.unit / rms)
             temper = TEMPERS[top] if best > scores[0] + MIN_GAIN else 0.0
             said = PathModel(
                 paths.times,
@@ -276,6 +287,7 @@ def with_paths(errors: Conditioned, paths: PathRows) -> tuple[Conditioned, PathM
                 ways.process(),
                 transfer,
                 rest,
+                PLACE_NOISE * np.eye(len(rest)) + (told @ told.T),
                 max(temper, TEMPERS[1]),
             )
             chosen = known, said if temper > 0.0 else None
