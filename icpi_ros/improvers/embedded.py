@@ -5,8 +5,9 @@ At every step, from the data set and from all trials of the run:
 1. With a data set, :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and
    how that varies with a few latent numbers which stand for the hidden physics (fitted once per
    data set), and :mod:`icpi_ros.learn.outcome.posterior` conditions it on the run's trials
-   (in-run hindsight), on their errors and on their objects' paths.  With no example, or a few, :mod:`icpi_ros.learn.outcome.run_model`
-   learns from the run's own trials, the examples being trials of other physics.
+   (in-run hindsight), on their errors and on their objects' paths.  With no example, or a few,
+   :mod:`icpi_ros.learn.outcome.run_model` learns from the run's own trials, the examples being
+   trials of other physics.
 2. :mod:`icpi_ros.learn.outcome.planning` searches the theta after which the best cost of the run
    is expected to be lowest.
 

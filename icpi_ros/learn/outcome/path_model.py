@@ -87,7 +87,7 @@ class LatentBelief:
 
 @dataclass(frozen=True)
 class PathModel:
-    """Evidence of paths about the latent numbers; ``K`` components, ``q`` shared and ``w`` own numbers.
+    """Evidence of paths about the latent numbers; ``K`` components, ``q`` shared numbers.
 
     Attributes:
         times: ``(P,)`` of the places, see :func:`icpi_ros.learn.paths.sample_path`.
