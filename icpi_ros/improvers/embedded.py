@@ -5,7 +5,8 @@ At every step, from the data set and from all trials of the run:
 1. With a data set, :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and
    how that varies with a few latent numbers which stand for the hidden physics (fitted once per
    data set; for the shipped ones the fit is shipped), and :mod:`icpi_ros.learn.outcome.posterior`
-   conditions it on the run's trials (in-run hindsight).  With no example, or a few,
+   conditions it on the run's trials (in-run hindsight), on their errors and on their objects'
+   paths.  With no example, or a few,
    :mod:`icpi_ros.learn.outcome.run_model` learns from the run's own trials, the examples being
    trials of other physics.
 2. :mod:`icpi_ros.learn.outcome.planning` searches the theta after which the best cost of the run
@@ -29,12 +30,12 @@ from icpi_ros.improvers.base import Context, Improver, Recommendation, best, fai
 from icpi_ros.improvers.options import option
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import DataBelief, OutcomeBelief
+from icpi_ros.learn.outcome.forecast import forecast
 from icpi_ros.learn.outcome.model import OutcomeModel, outcome_model
 from icpi_ros.learn.outcome.planning import (
     Search,
     candidates,
     farthest,
-    forecast,
     normal_draws,
     off_the_line,
 )
@@ -189,7 +190,7 @@ class Embedded(Improver):
         return found if noise is None else found | {"noise": round(noise, 6)}
 
     def forecast(self, history: Sequence[Outcome], thetas: Array) -> tuple[Array, Array]:
-        """Return mean and standard deviation ``(n,)`` [m] of the costs of thetas ``(n, d)``."""
+        """Return :func:`~icpi_ros.learn.outcome.forecast.forecast` of thetas ``(n, d)``."""
         return forecast(self._belief(history), self._scaled(thetas))
 
     def _scaled(self, thetas: Array) -> Array:
@@ -197,7 +198,7 @@ class Embedded(Improver):
 
     def _belief(self, history: Sequence[Outcome]) -> OutcomeBelief:
         """Return the belief after trials of the run; the last one is kept, results are the same."""
-        key = b"".join(one.theta.tobytes() + one.error.tobytes() for one in history)
+        key = b"".join(map(_bytes, history))
         if self._last is None or self._last[0] != key:
             self._last = key, self._new_belief(history)
         return self._last[1]
@@ -212,8 +213,15 @@ class Embedded(Improver):
             mask, goal = context.cost_mask, context.goal
             return run_belief(context.dataset, context.space, mask, goal, (thetas, errors))
         scaled = context.space.normalise(thetas)
-        posterior = Posterior.of(model, scaled, errors, context.goal)
+        paths = [trial.path for trial in kept]
+        posterior = Posterior.of(model, scaled, errors, context.goal, paths)
         return DataBelief(posterior, context.goal, self._candidates, self._known)
+
+
+def _bytes(outcome: Outcome) -> bytes:
+    """Return all of a trial that a belief depends on."""
+    path = b"" if outcome.path is None else outcome.path.positions.tobytes()
+    return outcome.theta.tobytes() + outcome.error.tobytes() + path
 
 
 def _looks_elsewhere(failed: int) -> bool:

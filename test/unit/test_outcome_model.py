@@ -126,7 +126,7 @@ def test_large_data_sets_are_thinned_but_keep_their_variety(draws, size, monkeyp
     monkeypatch.setattr(outcome_rows, "MAX_ROWS", 120)  # a fit takes time cubic in the rows
     large = toy.dataset(draws=draws, size=size)
     model = outcome_model(large, toy.SPACE, toy.MASK)
-    assert len(model.centres) == 120
+    assert len(model.process.centres) == 120
     costs = toy.best_costs(Embedded(toy.context(large)), 16, 2, seed=6)
     assert costs[:, 2].mean() < 0.003
 

@@ -9,8 +9,12 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 from icpi_ros.learn.outcome.model import OutcomeModel
-from icpi_ros.learn.outcome.posterior import NOISES, Posterior
+from icpi_ros.learn.outcome.posterior import MAX_ROUGH, Posterior
 from icpi_ros.learn.retrieval import Scale
+
+CAUTION = 1.4
+"""Deviation of later trials, in those expected: near the goal the search finds what looks best by
+chance, and contact is rougher there than it is on average (runs on training draws)."""
 
 
 class OutcomeBelief(Protocol):
@@ -31,6 +35,17 @@ class OutcomeBelief(Protocol):
     @property
     def usual_noise(self) -> float:
         """The same before any trial was seen."""
+
+    @property
+    def scatter(self) -> float:
+        """Standard deviation of a trial about what its neighbours show, scaled error.
+
+        The noise, and where it is known how rough contact is.
+        """
+
+    @property
+    def caution(self) -> float:
+        """Factor on the standard deviation of a theta that was chosen for its promise."""
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)``, noise left out, at ``(n, d)``."""
@@ -87,7 +102,17 @@ class DataBelief:
     @property
     def usual_noise(self) -> float:
         """See :attr:`OutcomeBelief.usual_noise`."""
-        return NOISES[0]
+        return MAX_ROUGH
+
+    @property
+    def scatter(self) -> float:
+        """See :attr:`OutcomeBelief.scatter`."""
+        return float(np.hypot(self.posterior.noise, self.posterior.rough))
+
+    @property
+    def caution(self) -> float:
+        """See :attr:`OutcomeBelief.caution`; after one trial the doubt is of the physics."""
+        return CAUTION if len(self.posterior.thetas) > 1 else 1.0
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""

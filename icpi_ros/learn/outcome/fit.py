@@ -9,6 +9,7 @@ A fit takes seconds, so it is kept, see :mod:`icpi_ros.learn.outcome.kept_fits`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.core.types import Array, Indices
-from icpi_ros.learn.outcome.kept_fits import key_of, shipped, stored
+from icpi_ros.learn.outcome.kept_fits import Fetch, fetch, key_of
 
 ITERATIONS = 150
 MEMORY = 40
 """Steps that L-BFGS remembers.  With the usual 10 the fit stops farther from the optimum, and
 farther apart on two kinds of processor; see docs/reproducibility.md."""
+BESIDE_ITERATIONS = 60
+"""The same of the fit of paths, whose latents are mostly known."""
+PATH_SHARE = 0.2
+"""Weight of the paths' likelihood in the fit of both."""
 JITTER = 1e-6
 """Least variance of a row, scaled error: 1e-3 of the RMS error, less than contact noise.  Data
 without any noise would otherwise make the covariance so ill-conditioned that rounding decides."""
@@ -91,36 +96,28 @@ class Hyperparameters:
     latent: Array
 
 
-def fit(rows: Rows, latent_dim: int, key: str = "") -> Hyperparameters:
+def fit(rows: Rows, latent_dim: int, name: str = "", fits: Fetch = fetch) -> Hyperparameters:
     """Return the most likely hyperparameters and latent vectors; deterministic.
 
     Args:
         rows: to fit to.
         latent_dim: numbers per physics sample.
-        key: name of the fit that comes with the package, if there is one, see
-            :func:`icpi_ros.learn.outcome.kept_fits.shipped`; else one that this machine stored
-            for the same rows is taken, or it is computed.
+        name: of the data set's shipped fits, see :func:`icpi_ros.learn.outcome.kept_fits.fetch`.
+        fits: how a fit is found.
     """
-    objective = _Objective(rows, latent_dim)
-    size = rows.inputs.shape[1] + len(SCALE_START) + rows.groups * latent_dim
-    found = shipped(key, size) if key else None
-    return objective.unpack(_own(objective, rows, latent_dim) if found is None else found)
+    objective, start = _Objective(rows, latent_dim), _start(rows, latent_dim)
+    arrays = (rows.inputs, rows.errors, rows.group, rows.doubtful)
+    key = key_of(arrays, *_versions(), f"{rows.theta_dim} {latent_dim}")
+    return objective.unpack(
+        fits(name, key, len(start), lambda: _search(objective, start, ITERATIONS))
+    )
 
 
-def computed(rows: Rows, latent_dim: int) -> Array:
-    """Return the vector ``(x + 6 + J q,)`` that the optimiser finds."""
-    return _search(_Objective(rows, latent_dim), _start(rows, latent_dim))
-
-
-def _own(objective: _Objective, rows: Rows, latent_dim: int) -> Array:
-    """Return the vector that is stored on this machine, else computed."""
+def _versions() -> tuple[str, ...]:
+    """Return what a stored fit depends on beside its rows."""
     import scipy
 
-    start = _start(rows, latent_dim)
-    arrays = (rows.inputs, rows.errors, rows.group, rows.doubtful)
-    texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
-    key = key_of(arrays, *texts, f"{rows.theta_dim} {latent_dim}")
-    return stored(key, len(start), lambda: _search(objective, start))
+    return Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__
 
 
 def _start(rows: Rows, latent_dim: int) -> Array:
@@ -130,12 +127,109 @@ def _start(rows: Rows, latent_dim: int) -> Array:
     return np.concatenate([np.log(length), SCALE_START, latent.ravel()])
 
 
-def _search(objective: _Objective, start: Array) -> Array:
+def _search(
+    objective: Callable[[Array], tuple[float, Array]], start: Array, iterations: int
+) -> Array:
     from scipy.optimize import minimize
 
-    options = {"maxiter": ITERATIONS, "maxcor": MEMORY}
+    options = {"maxiter": iterations, "maxcor": MEMORY}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     return np.asarray(found.x, dtype=np.float64)
+
+
+def fit_beside(
+    rows: Rows, latent: Array, extra: int, name: str = "", fits: Fetch = fetch
+) -> Hyperparameters:
+    """Return the most likely hyperparameters of other values of samples whose latents are known.
+
+    Args:
+        rows: of the values, such as paths.
+        latent: ``(J, q)`` of the samples, kept as they are.
+        extra: number of latent numbers beside them that only these values depend on.
+        name: of the data set's shipped fits.
+        fits: how a fit is found.
+    """
+    x, (groups, q) = rows.inputs.shape[1], latent.shape
+    more = LATENT_START * np.random.default_rng(1).standard_normal((groups, extra))
+    length = np.full(x, LENGTH_START[0])
+    start = np.concatenate([np.log(length), SCALE_START, more.ravel()])
+    objective = _Objective(rows, q + extra)
+
+    def full(values: Array) -> Array:
+        free = values[x + 6 :].reshape(groups, extra)
+        return np.concatenate([values[: x + 6], np.hstack([latent, free]).ravel()])
+
+    def reduced(values: Array) -> tuple[float, Array]:
+        value, slope = objective(full(values))
+        free = slope[x + 6 :].reshape(groups, q + extra)[:, q:]
+        return value, np.concatenate([slope[: x + 6], free.ravel()])
+
+    key = key_of((rows.inputs, rows.errors, rows.group, latent), *_versions(), f"beside {extra}")
+    found = fits(
+        name and f"{name}-beside",
+        key,
+        len(start),
+        lambda: _search(reduced, start, BESIDE_ITERATIONS),
+    )
+    return objective.unpack(full(found))
+
+
+def fit_together(
+    rows: Rows,
+    found: Hyperparameters,
+    paths: Rows,
+    beside: Hyperparameters,
+    name: str = "",
+    fits: Fetch = fetch,
+) -> tuple[Hyperparameters, Hyperparameters]:
+    """Return both fits, of errors and of paths, with latent vectors that serve both.
+
+    The logarithm of the paths' likelihood counts PATH_SHARE: their values are many and alike.
+
+    Args:
+        rows: of the errors.
+        found: their fit, the start.
+        paths: rows of the same samples' paths.
+        beside: their fit, see :func:`fit_beside`; its first latent numbers are those of ``found``.
+        name: of the data set's shipped fits.
+        fits: how a fit is found.
+    """
+    groups, q = found.latent.shape
+    ours, theirs = _Objective(rows, q), _Objective(paths, beside.latent.shape[1])
+    split = np.cumsum([len(found.length) + 6, len(beside.length) + 6])
+    start = np.concatenate(
+        [
+            *(np.log(np.concatenate([each.length, each.scales])) for each in (found, beside)),
+            beside.latent.ravel(),
+        ]
+    )
+
+    def parts(values: Array) -> tuple[Array, Array]:
+        first, second, latent = np.split(values, split)
+        shared = latent.reshape(groups, -1)[:, :q]
+        return np.concatenate([first, shared.ravel()]), np.concatenate([second, latent])
+
+    def objective(values: Array) -> tuple[float, Array]:
+        first, second = parts(values)
+        value, slope = ours(first)
+        other, push = theirs(second)
+        push = PATH_SHARE * push
+        latent, shared = push[-beside.latent.size :].reshape(groups, -1), first[split[0] :]
+        latent[:, :q] += slope[split[0] :].reshape(groups, q)
+        latent[:, :q] -= PATH_SHARE * shared.reshape(groups, q)  # their prior counts once
+        other -= 0.5 * float(shared @ shared)
+        return value + PATH_SHARE * other, np.concatenate([slope[: split[0]], push])
+
+    arrays = (rows.inputs, rows.errors, rows.group, rows.doubtful, paths.inputs, paths.errors)
+    key = key_of((*arrays, paths.group, start), *_versions(), "together")
+    best = fits(
+        name and f"{name}-together",
+        key,
+        len(start),
+        lambda: _search(objective, start, BESIDE_ITERATIONS),
+    )
+    first, second = parts(best)
+    return ours.unpack(first), theirs.unpack(second)
 
 
 def covariance(rows: Rows, found: Hyperparameters) -> Array:

@@ -37,13 +37,30 @@ def folder() -> Path:
     return cache_folder("fits")
 
 
+def fetch(name: str, key: str, size: int, compute: Callable[[], Array]) -> Array:
+    """Return the vector ``(size,)`` of a fit: shipped, else stored on this machine, else computed.
+
+    Args:
+        name: of the fit that comes with the package, if there is one; empty = none does.
+        key: of one that this machine may have stored.
+        size: of the vector.
+        compute: searches it.
+    """
+    found = read(SHIPPED / f"{name}.npy", size) if name else None
+    return stored(key, size, compute) if found is None else found
+
+
+Fetch = Callable[[str, str, int, Callable[[], Array]], Array]
+"""What :func:`fetch` does, or another way to find a fit."""
+
+
 def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
     """Return the vector ``(size,)`` under ``key``, computed and stored if there is none."""
     try:
         path = folder() / f"{key}.npy"
     except RuntimeError:
         return compute()
-    found = _read(path, size)
+    found = read(path, size)
     if found is not None:
         return found
     values = compute()
@@ -52,12 +69,8 @@ def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
     return values
 
 
-def shipped(key: str, size: int) -> Array | None:
-    """Return the vector ``(size,)`` that comes with the package under ``key``; None = none does."""
-    return _read(SHIPPED / f"{key}.npy", size)
-
-
-def _read(path: Path, size: int) -> Array | None:
+def read(path: Path, size: int) -> Array | None:
+    """Return the vector ``(size,)`` in a file; None = there is none, or another one."""
     with contextlib.suppress(OSError, ValueError, EOFError, MemoryError), _opened(path) as file:
         found = np.lib.format.read_array(file, allow_pickle=False)
         if found.shape == (size,) and found.dtype == np.float64 and np.isfinite(found).all():

@@ -26,8 +26,16 @@ import numpy as np
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
-from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance, fit
-from icpi_ros.learn.outcome.kept_fits import key_of
+from icpi_ros.learn.outcome.fit import fit
+from icpi_ros.learn.outcome.kept_fits import Fetch, fetch, key_of
+from icpi_ros.learn.outcome.path_model import (
+    MIN_RESIDUAL,
+    PathModel,
+    path_rows,
+    residual_of,
+    with_paths,
+)
+from icpi_ros.learn.outcome.process import Conditioned, LatentProcess
 from icpi_ros.learn.outcome.residual import ResidualMap
 from icpi_ros.learn.outcome.rows import RowFrame, rows_of
 
@@ -35,11 +43,8 @@ LATENT_DIM = 4
 """Numbers that stand for the hidden physics; 3 did as well on some tasks, 1 and 2 did not."""
 UNKNOWN_RESIDUAL = 0.1
 """Residual where there are too few samples (under three) to measure it; see the posterior."""
-MIN_RESIDUAL = 0.005
-"""Smallest residual, a standard deviation of the scaled error."""
-
-FIT_SOURCES = ("fit.py", "rows.py")
-"""Modules beside this one that a fit depends on; with another text a shipped fit does not count."""
+FIT_SOURCES = ("fit.py", "path_model.py", "process.py", "rows.py")
+"""Modules beside this one that fits depend on; with another text a shipped fit does not count."""
 
 
 @dataclass(frozen=True)
@@ -47,30 +52,28 @@ class OutcomeModel(RowFrame):
     """The fitted model; ``m`` errors that count, ``q`` latent numbers, standard normal a priori.
 
     Attributes:
-        length: ``(x,)`` length scales of the inputs.
-        centres: ``(N, x)`` inputs of the rows, divided by the length scales.
-        weights: ``(N, (1 + q) m)`` of the rows' kernels, mean first.
-        plane: ``(1 + x, m)`` the shared plane.
+        process: of the errors, linear in the latent numbers.
         residual: standard deviation of the model's error for a physics sample that it has not
             seen, scaled error (leave-one-sample-out); RMS over the rows.
         where: factor on it at an input.
+        noise: what the fit leaves unexplained, a standard deviation of the scaled error.
+        path: what the object's path says of the latent numbers; None = nothing that helps.
     """
 
-    length: Array
-    centres: Array
-    weights: Array
-    plane: Array
+    process: LatentProcess
     residual: float
     where: ResidualMap
+    noise: float
+    path: PathModel | None
+
+    @property
+    def length(self) -> Array:
+        """``(x,)`` length scales of the inputs."""
+        return self.process.length
 
     def predict(self, inputs: Array) -> tuple[Array, Array, Array]:
         """Return mean ``(n, m)``, basis ``(n, m, q)`` and residual ``(n,)`` at ``(n, x)``."""
-        at = inputs / self.length
-        squares = np.sum(at**2, axis=1)[:, np.newaxis] + np.sum(self.centres**2, axis=1)
-        near = np.exp(np.minimum(at @ self.centres.T - 0.5 * squares, 0.0))
-        values = (near @ self.weights).reshape(len(inputs), -1, len(self.counted))
-        mean = values[:, 0] + self.plane[0] + inputs @ self.plane[1:]
-        return mean, np.moveaxis(values[:, 1:], 1, 2), self.residual * self.where(inputs)
+        return (*self.process.predict(inputs), self.residual * self.where(inputs))
 
 
 def outcome_model(dataset: Dataset, space: ParameterSpace, cost_mask: Array) -> OutcomeModel:
@@ -95,8 +98,10 @@ class _Source:
         return hash(self._identity)
 
     @property
-    def _identity(self) -> tuple[str, bytes, ParameterSpace, tuple[float, ...]]:
-        return self.key, self.dataset.label_cost.tobytes(), self.space, self.mask
+    def _identity(self) -> tuple[str, bytes, bytes, ParameterSpace, tuple[float, ...]]:
+        data = self.dataset
+        paths = b"" if data.path is None else data.path.tobytes()
+        return self.key, data.label_cost.tobytes(), paths, self.space, self.mask
 
 
 @lru_cache(maxsize=8)
@@ -104,71 +109,49 @@ def _cached(source: _Source) -> OutcomeModel:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the same digits whatever the machine's number of processors
-        return _learn(source.dataset, source.space, np.array(source.mask))
+        return learn(source.dataset, source.space, np.array(source.mask))
 
 
-def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel:
-    frame, rows = frame_and_rows(dataset, space, mask)
-    found = fit(rows, latent_dim(rows), fit_key(dataset, space, mask))
-    return _conditioned(frame, rows, found)
-
-
-def frame_and_rows(dataset: Dataset, space: ParameterSpace, mask: Array) -> tuple[RowFrame, Rows]:
-    """Return the rows that the model is fitted to, and their frame."""
+def learn(
+    dataset: Dataset, space: ParameterSpace, mask: Array, fits: Fetch = fetch
+) -> OutcomeModel:
+    """Return the model of a data set; ``fits`` finds or computes what an optimiser has to find."""
     frame = RowFrame.of(dataset, space, mask)
-    return frame, rows_of(dataset, frame)
-
-
-def latent_dim(rows: Rows) -> int:
-    """Return the number of latent numbers for rows."""
-    return min(LATENT_DIM, rows.groups - 1)
-
-
-def fit_key(dataset: Dataset, space: ParameterSpace, mask: Array) -> str:
-    """Return the name of a shipped fit: of all that it depends on, the same on all processors."""
-    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in FIT_SOURCES]
-    texts = (fingerprint(dataset), repr(space), repr([float(value) for value in mask]), *sources)
-    return key_of((dataset.label_cost,), *texts, str(LATENT_DIM))
-
-
-def _conditioned(frame: RowFrame, rows: Rows, found: Hyperparameters) -> OutcomeModel:
-    """Condition the fitted process on its rows; centre and whiten the latent vectors."""
-    inverse: Array = np.linalg.inv(covariance(rows, found)).astype(np.float64)
-    alpha: Array = np.asarray(inverse @ rows.errors, dtype=np.float64)
-    latent, q = found.latent, found.latent.shape[1]
-    centre = latent.mean(axis=0)
-    covered = np.cov(latent, rowvar=False).reshape(q, q) + 1e-6 * np.eye(q)
-    factors = np.column_stack(
-        [1.0 + latent[rows.group] @ centre, latent[rows.group] @ np.linalg.cholesky(covered)]
-    )
-    weights = found.scales.signal**2 * factors[:, :, np.newaxis] * alpha[:, np.newaxis, :]
-    slope = rows.inputs.T @ alpha
-    misses, known = _left_out(rows, inverse, alpha), ~rows.doubtful
-    residual = float(np.sqrt(np.mean(misses[known] ** 2)))
+    rows = rows_of(dataset, frame)
+    name = fit_name(dataset, space, mask)
+    found = fit(rows, min(LATENT_DIM, rows.groups - 1), name, fits)
+    paths = path_rows(dataset, rows)
+    known, path = Conditioned(rows, found), None
+    if paths is not None:
+        known, path = with_paths(known, paths, frame.scale.rms[frame.counted], name, fits)
+    measured = found.latent.shape[1] > 1
+    residual = residual_of(known) if measured else UNKNOWN_RESIDUAL
     return OutcomeModel(
         frame.scale,
         frame.counted,
         frame.goal_mean,
         frame.goal_scale,
         frame.shifts,
-        found.length,
-        rows.inputs / found.length,
-        weights.reshape(len(rows.errors), -1),
-        found.scales.linear**2 * np.vstack([alpha.sum(axis=0), slope]),
-        max(residual, MIN_RESIDUAL) if q > 1 else UNKNOWN_RESIDUAL,
-        ResidualMap.of(rows.inputs[known], misses[known], rows.group[known])
-        if q > 1 and residual > MIN_RESIDUAL
-        else ResidualMap.flat(),
+        known.process(),
+        residual,
+        _map(known) if measured and residual > MIN_RESIDUAL else ResidualMap.flat(),
+        known.found.scales.noise,
+        path,
     )
 
 
-def _left_out(rows: Rows, inverse: Array, alpha: Array) -> Array:
-    """Return the errors ``(N, m)`` for physics samples left out, their latent vectors known.
+def _map(known: Conditioned) -> ResidualMap:
+    sure = ~known.rows.doubtful
+    return ResidualMap.of(known.rows.inputs[sure], known.left_out()[sure], known.rows.group[sure])
 
-    Rasmussen and Williams 2006, section 5.4.2, for blocks.
-    """
-    misses = np.zeros_like(rows.errors)
-    for group in range(rows.groups):
-        members = np.flatnonzero(rows.group == group)
-        misses[members] = np.linalg.solve(inverse[np.ix_(members, members)], alpha[members])
-    return misses
+
+def fit_name(dataset: Dataset, space: ParameterSpace, mask: Array) -> str:
+    """Return the name of a shipped fit: of all that it depends on, the same on all processors."""
+    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in FIT_SOURCES]
+    texts = (fingerprint(dataset), repr(space), repr([float(value) for value in mask]), *sources)
+    known = (
+        ()
+        if dataset.path is None or dataset.path_times is None
+        else (dataset.path, dataset.path_times)
+    )
+    return key_of((dataset.label_cost, *known), *texts, str(LATENT_DIM))

@@ -105,7 +105,7 @@ def rows_of(dataset: Dataset, frame: RowFrame) -> Rows:
     errors = np.concatenate([frame.errors(dataset.error), zeros]) - frame.offsets(goals)
     groups = np.concatenate([np.asarray(dataset.group, dtype=np.int64), group])
     doubt = np.concatenate([np.zeros(len(dataset), dtype=np.bool_), doubtful])
-    kept = _thinned(groups, np.arange(len(groups)) >= len(dataset))
+    kept = _kept(dataset, group)
     return Rows(
         np.concatenate([thetas, offsets], axis=1)[kept],
         errors[kept],
@@ -113,6 +113,18 @@ def rows_of(dataset: Dataset, frame: RowFrame) -> Rows:
         doubt[kept],
         thetas.shape[1],
     )
+
+
+def kept_examples(dataset: Dataset) -> Indices:
+    """Return the examples ``(n,)`` of which :func:`rows_of` makes its first ``n`` rows."""
+    kept = _kept(dataset, _labels(dataset)[2])
+    return kept[kept < len(dataset)]
+
+
+def _kept(dataset: Dataset, labels: Indices) -> Indices:
+    """Return which of the examples, then of the labels of the groups ``labels``, are rows."""
+    groups = np.concatenate([np.asarray(dataset.group, dtype=np.int64), labels])
+    return _thinned(groups, np.arange(len(groups)) >= len(dataset))
 
 
 def _labels(dataset: Dataset) -> tuple[Array, Array, Indices, NDArray[np.bool_]]:

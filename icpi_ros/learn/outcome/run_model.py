@@ -158,6 +158,16 @@ class RunBelief:
         """See :attr:`OutcomeBelief.usual_noise`."""
         return float(np.exp(SCALES[2]))
 
+    @property
+    def scatter(self) -> float:
+        """See :attr:`OutcomeBelief.scatter`."""
+        return self.noise
+
+    @property
+    def caution(self) -> float:
+        """See :attr:`OutcomeBelief.caution`; the kernel is fitted to the run itself."""
+        return 1.0
+
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""
         inputs = self.frame.inputs(points, self.goal)

@@ -5,14 +5,15 @@ To be run whenever a shipped data set, the fit or its rows have changed; a test 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import shipped, shipped_path
-from icpi_ros.learn.outcome.fit import computed
-from icpi_ros.learn.outcome.kept_fits import SHIPPED, keep
-from icpi_ros.learn.outcome.model import fit_key, frame_and_rows, latent_dim
+from icpi_ros.learn.outcome.kept_fits import SHIPPED, keep, read
+from icpi_ros.learn.outcome.model import learn
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
@@ -22,20 +23,38 @@ def tasks_with_sets() -> list[Task]:
     return [TASKS.get(name) for name in TASKS.names() if shipped_path(name).is_file()]
 
 
+class Shipper:
+    """Way to find fits that writes those that are not there into a folder.
+
+    Attributes:
+        files: that were asked for.
+    """
+
+    def __init__(self, folder: Path = SHIPPED) -> None:
+        """Remember the folder, which is made."""
+        folder.mkdir(exist_ok=True)
+        self.folder, self.files = folder, list[Path]()
+
+    def __call__(self, name: str, _: str, size: int, compute: Callable[[], Array]) -> Array:
+        """See :data:`icpi_ros.learn.outcome.kept_fits.Fetch`."""
+        path = self.folder / f"{name}.npy"
+        self.files.append(path)
+        found = read(path, size)
+        if found is None:
+            keep(path, compute())
+            found = read(path, size)
+            assert found is not None  # written just now
+        return found
+
+
 def write(folder: Path = SHIPPED) -> list[Path]:
     """Write the fits that are not there, remove those of other data; return all files."""
-    folder.mkdir(exist_ok=True)
-    files = []
+    shipper = Shipper(folder)
     for task in tasks_with_sets():
-        data = shipped(task)
-        key = fit_key(data, task.space, task.cost_mask)
-        files.append(folder / f"{key}.npy")
-        if not files[-1].is_file():
-            rows = frame_and_rows(data, task.space, task.cost_mask)[1]
-            keep(files[-1], computed(rows, latent_dim(rows)))
-    for old in set(folder.glob("*.npy")) - set(files):
+        learn(shipped(task), task.space, task.cost_mask, shipper)
+    for old in set(folder.glob("*.npy")) - set(shipper.files):
         old.unlink()
-    return files
+    return shipper.files
 
 
 if __name__ == "__main__":

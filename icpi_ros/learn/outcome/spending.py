@@ -135,5 +135,5 @@ def answer(
 
 
 def trial_noise(belief: OutcomeBelief) -> float:
-    """Return the standard deviation of what one theta gives from trial to trial [m]."""
-    return belief.noise * float(np.linalg.norm(belief.unit))
+    """Return the standard deviation of what a theta gives from trial to trial [m]."""
+    return belief.scatter * float(np.linalg.norm(belief.unit))
