@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from icpi_ros.cli.arguments import (
     checked_output,
     checked_picture,
@@ -26,21 +28,26 @@ from icpi_ros.evaluate.physics import physics_file
 from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.building.build import BuildProgress, build_file, kept
 from icpi_ros.learn.building.plan import DatasetPlan
+from icpi_ros.learn.building.retrace import retraced
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import (
     Dataset,
+    check_arm,
+    count_paths,
     coverage,
     fingerprint,
     load,
+    paths_fingerprint,
     save,
     shipped,
     solved_share,
 )
 from icpi_ros.learn.dataset.joining import together
+from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.learn.dataset.parquet import metadata
 from icpi_ros.learn.retrieval import DEFAULT_K
 from icpi_ros.perception.calibration.file import load_camera
-from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
+from icpi_ros.report.dataset import describe_dataset, known_text, save_dataset_picture
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -137,11 +144,7 @@ def _report(dataset: Dataset, plan: DatasetPlan, task: Task, out: Path) -> int:
 def show_dataset(args: argparse.Namespace) -> int:
     """Print what a data set holds, what it covers and how it was made."""
     picture = checked_picture(args.picture) if args.picture else None
-    name = metadata(args.file).get("task")
-    if not isinstance(name, str):
-        raise DatasetError(f"{args.file} is a Parquet file, but not a data set of icpi_ros")
-    task = TASKS.get(name)
-    dataset = load(args.file, task)
+    dataset, task = _opened(args.file)
     for line in describe_dataset(dataset, task, str(args.file)):
         print(printable(line))
     if args.json:
@@ -149,6 +152,34 @@ def show_dataset(args: argparse.Namespace) -> int:
     if picture:
         save_dataset_picture(picture, dataset, task)
         print(f"picture: {picture.absolute()}")
+    return 0
+
+
+def _opened(file: Path) -> tuple[Dataset, Task]:
+    """Return a data set and the task that it names."""
+    name = metadata(file).get("task")
+    if not isinstance(name, str):
+        raise DatasetError(f"{file} is a Parquet file, but not a data set of icpi_ros")
+    task = TASKS.get(name)
+    return load(file, task), task
+
+
+# --- paths ------------------------------------------------------------------------------------
+
+
+def add_paths(args: argparse.Namespace) -> int:
+    """Execute a built data set again and write it with the paths of its examples."""
+    out = checked_output(args.out)
+    dataset, task = _opened(args.file)
+    arm = chosen_arm(args.arm, task)
+    check_arm(dataset, ArmId.of(arm))
+    with progress_bar(len(np.unique(dataset.group)), "draw") as bar:
+        made = retraced(task, arm, dataset, args.threads, lambda at: bar.update(at.done - bar.n))
+    save(made, out, task)
+    print(f"{len(made)} examples of {task.name}: {out}")
+    print(known_text(made))
+    if args.json:
+        args.json.write(dataset_json(made, task, out))
     return 0
 
 
@@ -180,6 +211,8 @@ def dataset_json(dataset: Dataset, task: Task, file: Path) -> dict[str, Any]:
         "task": task.name,
         "examples": len(dataset),
         "fingerprint": fingerprint(dataset),
+        "paths": count_paths(dataset),
+        "paths_fingerprint": paths_fingerprint(dataset),
         "arms": [str(arm) for arm in dataset.arms],
         "cost": dataset.cost,
         "label_cost": dataset.label_cost,

@@ -14,7 +14,15 @@ from icpi_ros.core.pictures import style
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.core.units import millimetres
-from icpi_ros.learn.dataset.dataset import CELLS, Dataset, coverage, fingerprint, solved_share
+from icpi_ros.learn.dataset.dataset import (
+    CELLS,
+    Dataset,
+    count_paths,
+    coverage,
+    fingerprint,
+    paths_fingerprint,
+    solved_share,
+)
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
 
@@ -179,6 +187,7 @@ def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]
     yield f"arm: {', '.join(map(str, dataset.arms)) or 'unknown'}"
     groups, goals = np.unique(dataset.group), np.unique(dataset.goal, axis=0)
     yield f"physics draws: {len(groups)}, goals: {len(goals)}"
+    yield known_text(dataset)
     yield from _ranges(dataset, task)
     yield f"cost: {_costs(dataset.cost)}"
     known = dataset.label_cost[np.isfinite(dataset.label_cost)]
@@ -190,6 +199,18 @@ def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]
     yield "provenance:"
     for key, value in dataset.provenance.items():
         yield f"  {key}: {value if isinstance(value, str) else json.dumps(value)}"
+
+
+def known_text(dataset: Dataset) -> str:
+    """Return of how many examples the object's path is known, up to when, and their hash."""
+    if dataset.path_times is None:
+        return "paths: none"
+    counts, times = count_paths(dataset), dataset.path_times
+    return (
+        f"paths: {counts['examples']} of {len(dataset)} examples, {counts['labels']} of their "
+        f"labels; {len(times)} places up to {times[-1]:g} s; fingerprint "
+        f"{paths_fingerprint(dataset)}"
+    )
 
 
 def _ranges(dataset: Dataset, task: Task) -> Iterator[str]:

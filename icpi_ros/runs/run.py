@@ -209,7 +209,7 @@ class Run(RunProgress):
     def take(
         self, trial: Trial, observed: ObjectTrajectory | ArrayLike, *, note: str = ""
     ) -> Trial:
-        """Add a trial that was executed elsewhere, with what is observed of it now.
+        """Add a trial that was executed elsewhere with what is observed of it now; its path stays.
 
         Raises:
             ObservationMissing: as :meth:`tell`; the trial is left out.
@@ -224,6 +224,7 @@ class Run(RunProgress):
             trial.proposal,
             trial.projected,
             best_cost=lowest_cost(self.history),
+            trajectory=None if isinstance(observed, ObjectTrajectory) else trial.trajectory,
             note=note,
             origin=trial.origin,
         )
@@ -311,7 +312,7 @@ class Run(RunProgress):
             cost=found.cost,
             best_cost=float(np.fmin(found.cost, pending.best_cost)),
             moving=moving,
-            trajectory=observed if isinstance(observed, ObjectTrajectory) else None,
+            trajectory=observed if isinstance(observed, ObjectTrajectory) else pending.trajectory,
         )
         self._record(trial)
         self._again, self._unobserved = None, 0
@@ -333,8 +334,7 @@ class Run(RunProgress):
 
     def skip(self, reason: str) -> Trial:
         """Record that the trial under way was not observed; the next one is proposed anew."""
-        trial = self._ended(TrialStatus.UNOBSERVED, reason)
-        self._record(trial)
+        self._record(trial := self._ended(TrialStatus.UNOBSERVED, reason))
         return trial
 
     def fail(self, reason: str) -> Trial | None:

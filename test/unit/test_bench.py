@@ -311,7 +311,7 @@ def test_the_shipped_data_set_is_the_beginning_of_the_large_one():
     part, expected = label_draw(SLIDE, UR5E, plan, 2, threads=2), shipped(SLIDE)
     rows = expected.group == 2
     assert np.array_equal(part.theta, expected.theta[rows])  # drawn, not computed
-    for name in ("error", "dtheta", "cost", "label_cost"):
+    for name in ("error", "dtheta", "cost", "label_cost", "path", "label_path"):
         made_here, shipped_ = getattr(part, name), getattr(expected, name)[rows]
         np.testing.assert_allclose(made_here, shipped_, rtol=0.0, atol=REBUILD_TOLERANCE)
 

@@ -193,6 +193,13 @@ def test_with_noise_the_best_trial_is_the_one_that_looks_best():
     assert differs > 0
 
 
+def test_improvers_see_the_path_with_its_noise():
+    kind = type("Seeing", (Script,), {})
+    contest({"a": kind}, noise=0.005)
+    for outcome in kind.seen[-1]:
+        assert np.array_equal(TASK.error(outcome.path, GOAL), outcome.error)
+
+
 def test_all_improvers_see_the_same_noise_of_the_same_trial():
     first, second = type("A", (Script,), {}), type("B", (Script,), {})
     contest({"a": first, "b": second}, noise=0.01)

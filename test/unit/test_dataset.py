@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -115,8 +116,12 @@ def test_truncated(file, keep):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """A file to be damaged again and again, and its bytes."""
-    path = tmp_path_factory.mktemp("damage") / "toy.parquet"
-    save(toy_dataset(), path, TOY)
+    path, dataset = tmp_path_factory.mktemp("damage") / "toy.parquet", toy_dataset()
+    paths = np.random.default_rng(0).random((2, len(dataset), 2, 3))
+    paths[:, 3] = np.nan
+    times = np.array([0.0, 0.1])
+    dataset = replace(dataset, path=paths[0], label_path=paths[1], path_times=times)
+    save(dataset, path, TOY)
     return path, path.read_bytes()
 
 

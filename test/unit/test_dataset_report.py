@@ -120,9 +120,7 @@ def test_too_few_examples_for_an_improver_are_refused_at_run_time(tmp_path, caps
     slide = TASKS.get("slide")
     from icpi_ros.learn.dataset.dataset import shipped
 
-    data = shipped(slide)
-    few = replace(data, **{n: getattr(data, n)[:5] for n in data.__dict__ if n not in ("task", "provenance")})  # fmt: skip  # noqa: E501
-    save(few, tmp_path / "few.parquet", slide)
+    save(shipped(slide).take(slice(5)), tmp_path / "few.parquet", slide)
     monkeypatch.setenv("ICPI_STORE", str(tmp_path / "t.sqlite"))
     code = main(["run", "--task", "slide", "--improver", "knn", "--in-process", "--trials", "2",
                  "--dataset", str(tmp_path / "few.parquet")])  # fmt: skip

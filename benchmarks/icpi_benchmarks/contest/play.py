@@ -61,9 +61,9 @@ class ContestRules:
 
 @dataclass(frozen=True)
 class _Result:
-    """Result of an executed trial: the error that the improver sees, and the true cost [m]."""
+    """Result of an executed trial: the path that the improver sees, and the true cost [m]."""
 
-    error: Array
+    path: ObjectTrajectory
     cost: float
 
 
@@ -112,15 +112,14 @@ class SharedRollouts:
         task, goal = self._task, self._instance.goal
         rng = np.random.default_rng([self._seed, self._instance.number, trial, OBSERVE_STREAM])
         try:
-            error = task.error(path, goal)
-            cost, seen_path = task.cost(error), observe(path, self._observation, rng)
-            if seen_path is not path:
-                error = task.error(seen_path, goal)
+            cost = task.cost(task.error(path, goal))
+            seen_path = observe(path, self._observation, rng)
+            task.error(seen_path, goal)  # a noisy path may not show it
         except ObservationMissing as exc:
             return exc.refusal
         if not np.isfinite(cost):
             return Refusal(f"the cost is {cost}", Kind.NOT_FINITE, "cost")
-        return _Result(error, cost)
+        return _Result(seen_path, cost)
 
 
 class _Player:
@@ -190,7 +189,7 @@ class _Player:
         best_before = self._best_cost
         if isinstance(result, _Result):
             before = self._run.best
-            told = self._run.tell(result.error)
+            told = self._run.tell(result.path)
             if before is None or told.cost < before.cost:
                 self._best_cost = result.cost
         elif result is not None:

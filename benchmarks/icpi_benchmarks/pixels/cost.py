@@ -17,7 +17,7 @@ from icpi_benchmarks.pixels.cases import STREAM, look
 from icpi_benchmarks.pixels.filming import STANDING, film
 from icpi_benchmarks.threads import one_thread
 from icpi_ros.core.errors import ObservationMissing
-from icpi_ros.core.types import Array, Outcome, Proposal
+from icpi_ros.core.types import Array, ObjectTrajectory, Outcome, Proposal
 from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import Dataset
@@ -58,8 +58,8 @@ class Played:
     reasons: tuple[str, ...]
 
 
-Watching = Callable[[Array, int], tuple[Array, float] | None]
-"""From theta and trial to the observed error and the true cost [m]; None = unobserved."""
+Watching = Callable[[Array, int], tuple[ObjectTrajectory, float] | None]
+"""From theta and trial to the observed path and the true cost [m]; None = unobserved."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class CostWork:
             if found is None:
                 run.skip("it was not seen")
                 continue
-            error, true = found
-            seen = run.tell(error)
+            path, true = found
+            seen = run.tell(path)
             if seen.cost < best:
                 best, cost = seen.cost, true
         return float(cost)
@@ -146,11 +146,11 @@ class _FromTruth:
     instance: Instance
     world: World
 
-    def __call__(self, theta: Array, trial: int) -> tuple[Array, float]:
+    def __call__(self, theta: Array, trial: int) -> tuple[ObjectTrajectory, float]:
         task = self.task
         made = rollout(task, self.arm, self.instance.physics, theta[np.newaxis], world=self.world)
-        error = task.error(made.trajectories[0], self.instance.goal)
-        return error, task.cost(error)
+        path = made.trajectories[0]
+        return path, task.cost(task.error(path, self.instance.goal))
 
 
 class _FromPixels:
@@ -170,7 +170,7 @@ class _FromPixels:
         self._task, self._arm, self._instance, self._seed = task, arm, instance, seed
         self._world, self._camera = world, camera
 
-    def __call__(self, theta: Array, trial: int) -> tuple[Array, float] | None:
+    def __call__(self, theta: Array, trial: int) -> tuple[ObjectTrajectory, float] | None:
         for attempt in range(2):
             found = self._observe(theta, trial, attempt)
             if found is not None:
@@ -179,7 +179,9 @@ class _FromPixels:
         self.skipped += 1
         return None
 
-    def _observe(self, theta: Array, trial: int, attempt: int) -> tuple[Array, float] | None:
+    def _observe(
+        self, theta: Array, trial: int, attempt: int
+    ) -> tuple[ObjectTrajectory, float] | None:
         task, instance = self._task, self._instance
         rng = np.random.default_rng([self._seed, instance.number, trial, attempt, STREAM])
         made = film(
@@ -197,12 +199,12 @@ class _FromPixels:
             self.reasons.append(sight.quality.reason)
             return None
         try:
-            error = task.error(sight.path, instance.goal)
+            task.error(sight.path, instance.goal)
         except ObservationMissing as exc:
             self.reasons.append(str(exc))
             return None
         true = task.cost(task.error(made.path, instance.goal))
-        return error, true
+        return sight.path, true
 
 
 @dataclass(frozen=True)

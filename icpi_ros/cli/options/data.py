@@ -23,10 +23,19 @@ MAX_EXAMPLES = 1_000_000
 
 
 def dataset(parser: argparse.ArgumentParser) -> None:
-    """Add ``build``, ``import`` and ``show``."""
-    verbs = parser.add_subparsers(required=True, metavar="build|import|show")
+    """Add ``build``, ``import``, ``add-paths`` and ``show``."""
+    verbs = parser.add_subparsers(required=True, metavar="build|import|add-paths|show")
     _add_build(verbs.add_parser("build", help="label examples in simulation; resumable"))
     _add_import(verbs.add_parser("import", help="make examples from stored trials or bags"))
+    paths = verbs.add_parser(
+        "add-paths", help="execute a built set again for the object's paths, which older ones lack"
+    )
+    paths.add_argument("file", type=Path, help="data set that `icpi dataset build` made")
+    add_arm(paths)
+    paths.add_argument("--threads", type=whole(1, 256), default=1, help="default: 1")
+    paths.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    add_json(paths, "fingerprints, counts and provenance")
+    paths.set_defaults(run="dataset:add_paths")
     show = verbs.add_parser("show", help="provenance, ranges and coverage of a data set")
     show.add_argument("file", type=Path)
     show.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG")

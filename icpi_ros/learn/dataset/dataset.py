@@ -20,6 +20,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.learn.paths import known_paths
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
@@ -209,7 +210,8 @@ def freeze(dataset: Dataset) -> None:
 def fingerprint(dataset: Dataset) -> str:
     """Return a short hash of the examples (not of the provenance): the identity of a data set.
 
-    Of the stored bits: a rebuild on another kind of processor has another one.
+    Of the stored bits: a rebuild on another kind of processor has another one.  Not of the paths,
+    so that a set is the same with and without them: see :func:`paths_fingerprint`.
     """
     digest = hashlib.sha256(dataset.task.encode())
     for array in (dataset.theta, dataset.error, dataset.dtheta, dataset.goal, dataset.cost):
@@ -217,6 +219,23 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     digest.update(np.ascontiguousarray(dataset.group, dtype="<i8").tobytes())
     return digest.hexdigest()[:16]
+
+
+def paths_fingerprint(dataset: Dataset) -> str:
+    """Return a short hash of the paths as they are stored; empty = the set has none."""
+    if dataset.path_times is None:
+        return ""
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.path_times, dtype="<f8").tobytes())
+    for array in (dataset.path, dataset.label_path):
+        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def count_paths(dataset: Dataset) -> dict[str, int]:
+    """Return of how many examples, and of how many labels, the object's path is known."""
+    found = [getattr(dataset, name) for name in PATHS]
+    counts = [0 if one is None else int(known_paths(one).sum()) for one in found]
+    return dict(zip(("examples", "labels"), counts, strict=True))
 
 
 def check_task(dataset: Dataset, task: Task) -> None:
@@ -277,8 +296,8 @@ def check(dataset: Dataset, task: Task, where: str) -> None:
     _refuse(np.isinf(label) | (label < 0), label, f"{where}: label_cost", "not a cost in metres")
     _check_bounds(dataset, task, where)
     for name in PATHS if dataset.path is not None else ():
-        bad = ~np.isfinite(getattr(dataset, name)).all(axis=(1, 2))
-        part = bad & ~np.isnan(getattr(dataset, name)).all(axis=(1, 2))
+        paths: Array = getattr(dataset, name)
+        part = ~known_paths(paths) & ~np.isnan(paths).all(axis=(1, 2))
         if part.any():
             raise DatasetError(
                 f"{where}: {name} in row {np.argmax(part)} is not finite: must be numbers, or "

@@ -96,15 +96,17 @@ def write(dataset: Dataset, path: Path, task: Task) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            # Places hardly repeat: with their bytes sorted by weight they take half as much.
-            names, paths = table.schema.names, path_columns.listed(dataset)
+            # Places hardly repeat: with their bytes sorted by weight they take less.
+            paths = list(path_columns.columns_of(dataset))
+            others = [name for name in table.schema.names if name not in paths]
             pq.write_table(
                 table,
                 temporary,
                 compression="zstd",
                 write_page_checksum=True,
-                use_dictionary=[name for name in names if name not in paths],
-                use_byte_stream_split=[name + path_columns.LEAF for name in paths],
+                use_dictionary=others,
+                write_statistics=others,
+                use_byte_stream_split=paths,
             )
     except OSError as exc:
         raise DatasetError(f"cannot write data set {path}: {exc.strerror or exc}") from exc
@@ -120,10 +122,10 @@ def _table(dataset: Dataset, task: Task) -> Any:
         arrays[name] = (getattr(dataset, name), "m")
     values = {n: pa.array(np.ascontiguousarray(a, np.float64)) for n, (a, _) in arrays.items()}
     values[GROUP] = pa.array(np.ascontiguousarray(dataset.group, dtype=np.int64))
-    paths = path_columns.listed(dataset)
+    paths = path_columns.columns_of(dataset)
     units = {name: unit for name, (_, unit) in arrays.items()} | {GROUP: ""}
     units |= dict.fromkeys(paths, path_columns.UNIT)
-    values |= paths
+    values |= {n: pa.array(np.ascontiguousarray(a, np.float32)) for n, a in paths.items()}
     fields = [pa.field(n, a.type, metadata={"unit": units[n]}) for n, a in values.items()]
     schema = pa.schema(fields, metadata=_metadata(dataset, task, units))
     return pa.Table.from_arrays(list(values.values()), schema=schema)
@@ -168,7 +170,12 @@ def read(path: Path, task: Task) -> Dataset:
         group=_column(table, GROUP, path, cells.groups),
         provenance=provenance,
         arms=_arms(texts.get(ARMS, ""), provenance, path),
-        **path_columns.paths(table, texts, path),
+        **path_columns.fields_of(
+            lambda name: _column(table, name, path, cells.numbers),
+            table.schema.names,
+            table.num_rows,
+            path_columns.times_of(texts, path),
+        ),
     )
 
 
@@ -214,7 +221,7 @@ def metadata(path: Path) -> dict[str, Json]:
     for key, text in _texts(raw).items():
         if key.startswith(PREFIX):
             name = key.removeprefix(PREFIX)
-            is_json = name in ("definition", "units", "provenance", "arms")
+            is_json = name in ("definition", "units", "provenance", "arms", "path_times")
             found[name] = _parse(text, key, path) if is_json else text
     return found
 
@@ -251,16 +258,15 @@ def _read_table(path: Path, task: Task, names: Sequence[str]) -> tuple[Any, dict
     with file:
         texts = _texts(file.metadata.metadata)  # some writers leave it out of Arrow's schema
         _check_metadata(texts, path, task)
-        lists = path_columns.wanted(texts, file.schema_arrow.names)
-        names = [*names, *lists]
+        names = [*names, *path_columns.wanted(texts, file.schema_arrow.names, path)]
         _check_columns(file.schema_arrow, names, path)
         size = _guarded(path, lambda _: _unpacked_bytes(file.metadata))
+        size = max(size, 8 * file.metadata.num_rows * len(names))
         if file.metadata.num_rows > MAX_EXAMPLES or size > MAX_UNPACKED:
             raise DatasetError(
                 f"data set {path} is too large: {file.metadata.num_rows} examples, {size} B; at "
                 f"most {MAX_EXAMPLES} and {MAX_UNPACKED} B are read"
             )
-        path_columns.check_lengths(file.metadata, lists, texts, path)
         table = _guarded(path, lambda _: file.read(columns=names))
         for name, kind in _written_durations(texts, names):
             raise DatasetError(

@@ -1,61 +1,46 @@
-"""Paths of the examples in a Parquet file: columns of lists, one list of places per example.
+"""Paths of the examples in a Parquet file: one column of float32 per place and axis.
 
-``path_x``, ``path_y``, ``path_z`` and ``label_path_x``, ... [m] hold lists of float32, as long as
-the list of times in the metadata ``icpi.path_times``; an empty cell is an unknown path.  A file
-without these times has no paths, whatever its columns are called.
+``path_x_0``, ``path_x_1``, ... and ``label_path_x_0``, ... [m], with a number for each time of the
+list in the metadata ``icpi.path_times``; a row of empty cells is an unknown path.  A file without
+these times has no paths, whatever its columns are called.
+
+Flat as all columns are: lists may hold any number of places, which nothing bounds before they are
+read, and pyarrow ends the process where the footer of their columns is damaged.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from icpi_ros.core.errors import DatasetError
 from icpi_ros.core.types import Array
-from icpi_ros.learn.dataset import cells
 from icpi_ros.learn.dataset.dataset import PATHS, Dataset
-from icpi_ros.learn.paths import known_paths
 
 TIMES = "icpi.path_times"
 """Key of the metadata with the times of the places: a JSON list of seconds."""
 MAX_PLACES = 500
 """Most places of a path."""
 UNIT = "m"
-LEAF = ".list.element"
-"""What the format adds to the name of a column of lists."""
 
 
-def names_of(field: str) -> list[str]:
-    """Return the columns of ``path`` or ``label_path``."""
-    return [f"{field}_{axis}" for axis in "xyz"]
+def names_of(field: str, places: int) -> list[str]:
+    """Return the columns of ``path`` or ``label_path`` in the order of the array."""
+    return [f"{field}_{axis}_{place}" for place in range(places) for axis in "xyz"]
 
 
-# --- writing ------------------------------------------------------------------------------------
-
-
-def listed(dataset: Dataset) -> dict[str, Any]:
-    """Return the Arrow columns of a data set's paths, by name; none if it has no paths."""
-    found: dict[str, Any] = {}
+def columns_of(dataset: Dataset) -> dict[str, Array]:
+    """Return the columns ``(N,)`` of a data set's paths, by name; none if it has no paths."""
+    if dataset.path_times is None:
+        return {}
+    found: dict[str, Array] = {}
     for field in PATHS:
-        paths: Array | None = getattr(dataset, field)
-        if paths is not None:
-            known = known_paths(paths)
-            lists = [_lists(paths[known, :, axis], known) for axis in range(3)]
-            found |= dict(zip(names_of(field), lists, strict=True))
+        flat = getattr(dataset, field).reshape(len(dataset), -1).T
+        found |= dict(zip(names_of(field, len(dataset.path_times)), flat, strict=True))
     return found
-
-
-def _lists(values: Array, known: Any) -> Any:
-    """Return lists of ``values`` ``(n, P)`` in the ``n`` cells that are ``known``."""
-    import pyarrow as pa
-
-    ends = values.shape[1] * np.concatenate([[0], np.cumsum(known)])
-    flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1))
-    return pa.ListArray.from_arrays(pa.array(ends.astype(np.int32)), flat, mask=pa.array(~known))
 
 
 def metadata(dataset: Dataset) -> dict[str, str]:
@@ -64,66 +49,53 @@ def metadata(dataset: Dataset) -> dict[str, str]:
     return {} if times is None else {TIMES: json.dumps(times.tolist())}
 
 
-# --- reading ------------------------------------------------------------------------------------
+def wanted(texts: Mapping[str, str], there: Sequence[str], path: Path) -> list[str]:
+    """Return which columns to read of the file at ``path`` whose columns are ``there``.
 
-
-def paths(table: Any, texts: Mapping[str, str], path: Path) -> dict[str, Array]:
-    """Return the fields of :class:`Dataset` about paths; none if the file has no paths.
-
-    Args:
-        table: of Arrow, with the columns that are ``wanted``.
-        texts: metadata of the file.
-        path: of the file.
+    Those of the labels may be left out, all of them.
 
     Raises:
-        DatasetError: damaged.
+        DatasetError: the times in its metadata ``texts`` are damaged.
     """
-    times = _times(texts, path)
+    times = times_of(texts, path)
+    if times is None:
+        return []
+    labels = names_of(PATHS[1], len(times))
+    known = set(there)
+    return names_of(PATHS[0], len(times)) + (labels if known.intersection(labels) else [])
+
+
+def fields_of(
+    column: Callable[[str], Array], there: Sequence[str], rows: int, times: Array | None
+) -> dict[str, Array]:
+    """Return the fields of :class:`Dataset` about paths; none if there are no ``times``.
+
+    Args:
+        column: from the name of a column to its values ``(N,)``.
+        there: names of the columns.
+        rows: N.
+        times: see :func:`times_of`.
+    """
     if times is None:
         return {}
     found: dict[str, Array] = {"path_times": times}
     for field in PATHS:
-        names = [name for name in names_of(field) if name in table.schema.names]
-        lists = [_places(table, name, len(times), path) for name in names]
-        unknown = np.full((len(table), len(times), 3), np.nan)
-        found[field] = np.stack(lists, axis=-1) if lists else unknown
+        shape, names = (rows, len(times), 3), names_of(field, len(times))
+        known = names[0] in there
+        found[field] = (
+            np.stack([column(name) for name in names], axis=-1).reshape(shape)
+            if known
+            else np.full(shape, np.nan)
+        )
     return found
 
 
-def wanted(texts: Mapping[str, str], there: Sequence[str]) -> list[str]:
-    """Return which columns to read of a file whose columns are ``there``.
-
-    Those of the labels may be left out, all three of them.
-    """
-    if TIMES not in texts:
-        return []
-    labels = names_of(PATHS[1])
-    return names_of(PATHS[0]) + (labels if any(name in there for name in labels) else [])
-
-
-def check_lengths(
-    metadata: Any, names: Sequence[str], texts: Mapping[str, str], path: Path
-) -> None:
-    """Check that the columns ``names`` hold no more places than their times, before they are read.
-
-    A file of a few kilobytes may hold lists that fill the memory.
+def times_of(texts: Mapping[str, str], path: Path) -> Array | None:
+    """Return the times in the metadata of the file at ``path`` ``(P,)`` [s]; None = no paths.
 
     Raises:
-        DatasetError: they do.
+        DatasetError: damaged.
     """
-    times = _times(texts, path)
-    if times is None:
-        return
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for column in map(group.column, range(group.num_columns)):
-            name = column.path_in_schema.partition(".")[0]
-            if name in names and column.num_values > max(group.num_rows, 1) * len(times):
-                raise _refused(path, name, f"holds more places than the {len(times)} of {TIMES}")
-
-
-def _times(texts: Mapping[str, str], path: Path) -> Array | None:
-    """Return the times in a file's metadata ``(P,)`` [s]; None = it has no paths."""
     if TIMES not in texts:
         return None
     try:
@@ -140,37 +112,3 @@ def _times(texts: Mapping[str, str], path: Path) -> Array | None:
             f"data set {path}: metadata {TIMES} is damaged: its seconds must be finite and increase"
         )
     return times
-
-
-def _places(table: Any, name: str, count: int, path: Path) -> Array:
-    """Return a column of lists ``(N, count)``; an empty cell is NaN."""
-    import pyarrow as pa
-    from pyarrow import compute, types
-
-    column = table.column(name)
-    kind = column.type
-    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        shown = cells.shown_type(kind)
-        raise _refused(path, name, f"has the type {shown}: must hold lists of numbers")
-    lengths = compute.list_value_length(column).to_numpy().astype(np.float64)
-    known = ~np.isnan(lengths)
-    wrong = known & (lengths != count)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise _refused(
-            path,
-            name,
-            f"holds {lengths[row]:.0f} places in row {row}: must be the {count} of {TIMES}, or an "
-            "empty cell",
-        )
-    found = np.full((len(column), count), np.nan)
-    flat = pa.chunked_array([chunk.flatten() for chunk in column.chunks], kind.value_type)
-    try:
-        found[known] = cells.numbers(flat).reshape(-1, count)
-    except ValueError as exc:
-        raise _refused(path, name, str(exc)) from exc
-    return found
-
-
-def _refused(path: Path, name: str, why: str) -> DatasetError:
-    return DatasetError(f"data set {path}: column {name!r} {why}")

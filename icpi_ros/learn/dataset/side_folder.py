@@ -152,13 +152,16 @@ class DatasetParts(SideFolder):
         super().__init__(out, manifest)
 
     def done(self) -> dict[int, Dataset]:
-        """Return the finished physics samples; a damaged file counts as not finished."""
+        """Return the finished physics samples; a damaged file counts as not finished.
+
+        So does one without paths, of an older version.
+        """
         found = {}
         for path in sorted(self.folder.glob(PART_FILES)):
             number = path.stem.removeprefix("draw-")
             with contextlib.suppress(DatasetError):
                 found[int(number)] = parquet.read(path, self._task)
-        return found
+        return {n: part for n, part in found.items() if part.path is not None or not len(part)}
 
     def add(self, draw: int, dataset: Dataset) -> None:
         """Keep one finished physics sample; it is on disk when this returns.
