@@ -36,7 +36,7 @@ from icpi_ros.learn.outcome.planning import (
     normal_draws,
     off_the_line,
 )
-from icpi_ros.learn.outcome.posterior import ROUGH_LENGTH, SEARCH_ROUGH_LENGTH, Posterior
+from icpi_ros.learn.outcome.posterior import Posterior
 from icpi_ros.learn.outcome.remarks import noise_above, without_effect
 from icpi_ros.learn.outcome.run_model import RunBelief, run_belief
 from icpi_ros.learn.retrieval import require_finite
@@ -97,7 +97,7 @@ class Embedded(Improver):
         """
         start, stuck = time.perf_counter(), 0
         space, base = self.context.space, best(history)
-        belief = self._belief(history, SEARCH_ROUGH_LENGTH)
+        belief = self._belief(history)
         search = Search(belief, self._draws, belief.others(), self._held(history))
         first = space.normalise(base.theta)
         left = float(np.linalg.norm(belief.scale.error(base.error)))
@@ -110,8 +110,7 @@ class Embedded(Improver):
             scaled = farthest(self._candidates, self._scaled(np.array([t.theta for t in history])))
         theta = fresh(space.denormalise(scaled), base, history, space, left, rng)
         point = self._scaled(theta[np.newaxis])
-        near = belief if self._model is None else self._belief(history)
-        costs, stds = forecast(near, point)
+        costs, stds = forecast(belief, point)
         details: dict[str, Any] = {"belief_from_data": round(belief.from_data(point[0]), 3)}
         if stuck:
             details["looks_elsewhere"] = stuck
@@ -150,9 +149,7 @@ class Embedded(Improver):
     def _scaled(self, thetas: Array) -> Array:
         return np.asarray(np.clip(self.context.space.normalise(thetas), -1.0, 1.0))
 
-    def _belief(
-        self, history: Sequence[Outcome], rough_length: float = ROUGH_LENGTH
-    ) -> OutcomeBelief:
+    def _belief(self, history: Sequence[Outcome]) -> OutcomeBelief:
         """Return the belief after trials of the run."""
         context, model = self.context, self._model
         kept = sorted(history, key=lambda trial: trial.cost)
@@ -164,7 +161,7 @@ class Embedded(Improver):
             return run_belief(context.dataset, context.space, mask, goal, (thetas, errors))
         scaled = context.space.normalise(thetas)
         paths = [trial.path for trial in kept]
-        posterior = Posterior.of(model, scaled, errors, context.goal, paths, rough_length)
+        posterior = Posterior.of(model, scaled, errors, context.goal, paths)
         return DataBelief(posterior, context.goal, self._candidates, self._known)
 
 

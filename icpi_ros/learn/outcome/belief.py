@@ -12,7 +12,7 @@ from icpi_ros.learn.outcome.model import OutcomeModel
 from icpi_ros.learn.outcome.posterior import Posterior
 from icpi_ros.learn.retrieval import Scale
 
-CAUTION = 1.6
+CAUTION = 1.4
 """Deviation of later trials, in those expected: near the goal the search finds what looks best by
 chance, and contact is rougher there than it is on average (runs on training draws)."""
 

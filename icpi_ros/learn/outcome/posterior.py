@@ -15,9 +15,6 @@ from icpi_ros.learn.outcome.path_model import LatentBelief
 ROUGH_LENGTH = 0.001
 """Length of contact's roughness, scaled theta: the same theta ends at the same place, one beside it
 0.3 to 1 mm off, and the less the nearer it is."""
-SEARCH_ROUGH_LENGTH = 0.01
-"""The same where a theta is searched: a longer one trusts the trials near by more, and does better
-in the end (training draws), but its forecasts are too narrow."""
 ROUGHNESS = (1.0, 0.3, 0.1)
 """Factors on the noise of the data set's fit, the standard deviation of the roughness."""
 MAX_ROUGH = 0.004
@@ -53,7 +50,6 @@ class Posterior:
         thetas: ``(n, d)`` trials, scaled to [-1, 1].
         basis: ``(n m, q)`` of the trials.
         lengths: ``(d,)`` of the residual.
-        rough_length: of contact's roughness.
         residual: its standard deviation, scaled error.
         rough: that of contact's roughness, see ROUGH_LENGTH.
         noise: standard deviation of a trial, scaled error.
@@ -66,7 +62,6 @@ class Posterior:
     thetas: Array
     basis: Array
     lengths: Array
-    rough_length: float
     residual: float
     rough: float
     noise: float
@@ -81,7 +76,6 @@ class Posterior:
         errors: Array,
         goal: Array,
         paths: Sequence[ObjectTrajectory | None] = (),
-        rough_length: float = ROUGH_LENGTH,
     ) -> Posterior:
         """Condition on trials.
 
@@ -91,7 +85,6 @@ class Posterior:
             errors: ``(n, all)`` their errors [units of the task].
             goal: ``(g,)`` of the run.
             paths: of the trials' objects, None where unknown; none = all are.
-            rough_length: of contact's roughness, scaled theta.
         """
         mean, basis = model.predict(model.inputs(thetas, goal))
         off = model.errors(errors) - model.offset(goal) - mean
@@ -103,7 +96,7 @@ class Posterior:
         basis = basis.reshape(len(missed), -1)
         lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
         near = np.kron(_kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
-        uneven = np.kron(_roughness(thetas, thetas, rough_length), np.eye(mean.shape[1]))
+        uneven = np.kron(_roughness(thetas, thetas), np.eye(mean.shape[1]))
         shared = basis @ basis.T
         factors = FACTORS if basis.shape[1] > 1 else WIDE_FACTORS
         best = -np.inf
@@ -122,7 +115,7 @@ class Posterior:
             if found is None or likely > best:
                 best, found = likely, (residual, rough, noise, factor, factor.T @ white)
         assert found is not None  # the first one is always taken
-        return cls(model, latent, thetas, basis, lengths, rough_length, *found)
+        return cls(model, latent, thetas, basis, lengths, *found)
 
     def predict(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)`` of the scaled error, noise left out.
@@ -136,7 +129,7 @@ class Posterior:
         flat = basis.reshape(n * m, -1)
         cross = flat @ self.basis.T
         near = self.residual**2 * _kernel(thetas, self.thetas, self.lengths)
-        near += self.rough**2 * _roughness(thetas, self.thetas, self.rough_length)
+        near += self.rough**2 * _roughness(thetas, self.thetas)
         for k in range(m):  # the residuals of two dimensions are independent
             cross[k::m, k::m] += near
         white = cross @ self.factor.T
@@ -164,7 +157,7 @@ def _kernel(first: Array, second: Array, lengths: Array) -> Array:
     return np.asarray(np.exp(-0.5 * np.sum(gap**2, axis=2)))
 
 
-def _roughness(first: Array, second: Array, length: float) -> Array:
+def _roughness(first: Array, second: Array) -> Array:
     """Return the exponential kernel ``(n, k)`` of ``(n, d)`` and ``(k, d)``."""
     gap = np.linalg.norm(first[:, np.newaxis] - second, axis=2)
-    return np.asarray(np.exp(-gap / length))
+    return np.asarray(np.exp(-gap / ROUGH_LENGTH))
