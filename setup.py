@@ -40,7 +40,7 @@ setup(
             "improvers/transformer/*.json",
             "improvers/transformer/*.npz",
             "learn/dataset/shipped/*",
-            "learn/outcome/shipped_fits/*",
+            "learn/outcome/fitting/shipped_fits/*",
             "templates/*.*",
             "templates/stored/*",
         ],

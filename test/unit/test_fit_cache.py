@@ -8,8 +8,8 @@ import toy
 
 from icpi_ros.core.files import CACHE
 from icpi_ros.learn.dataset.dataset import shipped
-from icpi_ros.learn.outcome import kept_fits as fit
-from icpi_ros.learn.outcome.model import _cached, fit_key, frame_and_rows, latent_dim, outcome_model
+from icpi_ros.learn.outcome.fitting import kept_fits as fit
+from icpi_ros.learn.outcome.model import _cached, fit_name, outcome_model
 from icpi_ros.learn.outcome.ship_fits import tasks_with_sets
 
 VALUES = np.array([1.0, -2.5, 1e-300])
@@ -111,9 +111,10 @@ def test_a_model_out_of_the_cache_is_the_same(folder, monkeypatch):
     assert one.tobytes() == other.tobytes()
 
 
-def test_every_shipped_data_set_has_its_fit():
-    keys = {fit_key(shipped(t), t.space, t.cost_mask) for t in tasks_with_sets()}
-    assert keys == {path.stem for path in fit.SHIPPED.glob("*.npy")}, (
+def test_every_shipped_data_set_has_its_fits():
+    names = {fit_name(shipped(t), t.space, t.cost_mask) for t in tasks_with_sets()}
+    found = {f"{name}{part}" for name in names for part in ("", "-beside", "-together")}
+    assert found == {path.stem for path in fit.SHIPPED.glob("*.npy")}, (
         "run: python -m icpi_ros.learn.outcome.ship_fits"
     )
 
@@ -121,11 +122,11 @@ def test_every_shipped_data_set_has_its_fit():
 def test_a_shipped_fit_is_taken_for_its_own_data_only(tmp_path, monkeypatch):
     data = toy.dataset(draws=5, size=50)
     other = replace(data, label_cost=data.label_cost + 1e-9)
-    rows = frame_and_rows(data, toy.SPACE, toy.MASK)[1]
-    own, here = np.linspace(-0.5, 0.5, 2 + 6 + 5 * latent_dim(rows)), "learn.outcome.fit.stored"
-    monkeypatch.setattr(f"icpi_ros.{here}", lambda _key, size, _compute: np.full(size, 0.1))
+    own = np.linspace(-0.5, 0.5, 2 + 6 + 5 * 4)
+    here = "icpi_ros.learn.outcome.fitting.kept_fits.stored"
+    monkeypatch.setattr(here, lambda _key, size, _compute: np.full(size, 0.1))
     monkeypatch.setattr(fit, "SHIPPED", tmp_path)
-    fit.keep(tmp_path / f"{fit_key(data, toy.SPACE, toy.MASK)}.npy", own)
+    fit.keep(tmp_path / f"{fit_name(data, toy.SPACE, toy.MASK)}.npy", own)
     _cached.cache_clear()
     lengths = [outcome_model(one, toy.SPACE, toy.MASK).length for one in (data, other)]
     _cached.cache_clear()

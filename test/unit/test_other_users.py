@@ -27,7 +27,7 @@ from icpi_ros.core.files import (
 )
 from icpi_ros.core.types import Proposal
 from icpi_ros.learn.dataset.side_folder import side_folder
-from icpi_ros.learn.outcome import kept_fits as fit
+from icpi_ros.learn.outcome.fitting import kept_fits as fit
 from icpi_ros.llm.cassettes.cassette import Cassette
 from icpi_ros.llm.cassettes.file import CassetteFile
 from icpi_ros.report.run.export import write_csv, write_parquet

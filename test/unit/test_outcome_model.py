@@ -9,8 +9,8 @@ import toy
 from icpi_ros.core.types import Outcome
 from icpi_ros.improvers.base import best
 from icpi_ros.improvers.embedded import Embedded
-from icpi_ros.learn.outcome import fit as outcome_fit
-from icpi_ros.learn.outcome import rows as outcome_rows
+from icpi_ros.learn.outcome.fitting import fit as outcome_fit
+from icpi_ros.learn.outcome.fitting import rows as outcome_rows
 from icpi_ros.learn.outcome.model import LATENT_DIM, outcome_model
 from icpi_ros.learn.outcome.posterior import Posterior
 
@@ -205,7 +205,7 @@ def test_far_surprise_does_not_tie_the_run_to_its_start(data):
 
 
 def test_a_search_step_that_is_too_long_is_refused_instead_of_overflowing():
-    from icpi_ros.learn.outcome.fit import MAX_LOG_SCALE, Rows, _Objective
+    from icpi_ros.learn.outcome.fitting.fit import MAX_LOG_SCALE, Rows, _Objective
 
     inputs = np.linspace(-1.0, 1.0, 6)[:, np.newaxis]
     rows = Rows(inputs, inputs.copy(), np.zeros(6, dtype=np.int64), np.zeros(6, dtype=bool), 1)

@@ -226,6 +226,11 @@ class Known:
     std: float
     noise: float
     usual_noise: float = 0.001
+
+    @property
+    def scatter(self):
+        return self.noise
+
     unit = np.ones(1)
 
     def predict(self, points):

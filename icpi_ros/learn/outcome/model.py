@@ -26,8 +26,10 @@ import numpy as np
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
-from icpi_ros.learn.outcome.fit import fit
-from icpi_ros.learn.outcome.kept_fits import Fetch, fetch, key_of
+from icpi_ros.learn.outcome.fitting.fit import fit
+from icpi_ros.learn.outcome.fitting.kept_fits import Fetch, fetch, key_of
+from icpi_ros.learn.outcome.fitting.process import Conditioned, LatentProcess
+from icpi_ros.learn.outcome.fitting.rows import RowFrame, rows_of
 from icpi_ros.learn.outcome.path_model import (
     MIN_RESIDUAL,
     PathModel,
@@ -35,15 +37,13 @@ from icpi_ros.learn.outcome.path_model import (
     residual_of,
     with_paths,
 )
-from icpi_ros.learn.outcome.process import Conditioned, LatentProcess
 from icpi_ros.learn.outcome.residual import ResidualMap
-from icpi_ros.learn.outcome.rows import RowFrame, rows_of
 
 LATENT_DIM = 4
 """Numbers that stand for the hidden physics; 3 did as well on some tasks, 1 and 2 did not."""
 UNKNOWN_RESIDUAL = 0.1
 """Residual where there are too few samples (under three) to measure it; see the posterior."""
-FIT_SOURCES = ("fit.py", "path_model.py", "process.py", "rows.py")
+FIT_SOURCES = ("path_model.py", *(f"fitting/{name}.py" for name in ("fit", "process", "rows")))
 """Modules beside this one that fits depend on; with another text a shipped fit does not count."""
 
 
@@ -147,7 +147,7 @@ def _map(known: Conditioned) -> ResidualMap:
 
 def fit_name(dataset: Dataset, space: ParameterSpace, mask: Array) -> str:
     """Return the name of a shipped fit: of all that it depends on, the same on all processors."""
-    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in FIT_SOURCES]
+    sources = [(Path(__file__).parent / name).read_text("utf-8") for name in FIT_SOURCES]
     texts = (fingerprint(dataset), repr(space), repr([float(value) for value in mask]), *sources)
     known = (
         ()

@@ -24,10 +24,10 @@ import numpy as np
 
 from icpi_ros.core.types import Array, Indices, ObjectTrajectory
 from icpi_ros.learn.dataset.dataset import Dataset
-from icpi_ros.learn.outcome.fit import Rows, fit_beside, fit_together
-from icpi_ros.learn.outcome.kept_fits import Fetch, fetch
-from icpi_ros.learn.outcome.process import Conditioned, LatentProcess
-from icpi_ros.learn.outcome.rows import kept_examples
+from icpi_ros.learn.outcome.fitting.fit import Rows, fit_beside, fit_together
+from icpi_ros.learn.outcome.fitting.kept_fits import Fetch, fetch
+from icpi_ros.learn.outcome.fitting.process import Conditioned, LatentProcess
+from icpi_ros.learn.outcome.fitting.rows import kept_examples
 from icpi_ros.learn.paths import known_paths, sample_paths
 
 COMPONENTS = 16

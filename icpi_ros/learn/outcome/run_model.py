@@ -28,7 +28,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import share
-from icpi_ros.learn.outcome.rows import RowFrame, counted, goal_spread, rows_of
+from icpi_ros.learn.outcome.fitting.rows import RowFrame, counted, goal_spread, rows_of
 from icpi_ros.learn.retrieval import Scale
 
 LENGTH = np.log((1.2, 5.0))

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import shipped, shipped_path
-from icpi_ros.learn.outcome.kept_fits import SHIPPED, keep, read
+from icpi_ros.learn.outcome.fitting.kept_fits import SHIPPED, keep, read
 from icpi_ros.learn.outcome.model import learn
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -36,7 +36,7 @@ class Shipper:
         self.folder, self.files = folder, list[Path]()
 
     def __call__(self, name: str, _: str, size: int, compute: Callable[[], Array]) -> Array:
-        """See :data:`icpi_ros.learn.outcome.kept_fits.Fetch`."""
+        """See :data:`icpi_ros.learn.outcome.fitting.kept_fits.Fetch`."""
         path = self.folder / f"{name}.npy"
         self.files.append(path)
         found = read(path, size)

@@ -4,7 +4,7 @@ See :mod:`icpi_ros.learn.outcome.model` for the model.  With its covariance K of
 errors E, the fit minimises 0.5 tr(E' K^-1 E) + 0.5 m log|K| (Rasmussen and Williams 2006, eq. 2.30,
 one term per error dimension) minus the log density of weak priors, by L-BFGS with its gradient.
 
-A fit takes seconds, so it is kept, see :mod:`icpi_ros.learn.outcome.kept_fits`.
+A fit takes seconds, so it is kept, see :mod:`icpi_ros.learn.outcome.fitting.kept_fits`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.core.types import Array, Indices
-from icpi_ros.learn.outcome.kept_fits import Fetch, fetch, key_of
+from icpi_ros.learn.outcome.fitting.kept_fits import Fetch, fetch, key_of
 
 ITERATIONS = 150
 MEMORY = 40
@@ -102,7 +102,7 @@ def fit(rows: Rows, latent_dim: int, name: str = "", fits: Fetch = fetch) -> Hyp
     Args:
         rows: to fit to.
         latent_dim: numbers per physics sample.
-        name: of the data set's shipped fits, see :func:`icpi_ros.learn.outcome.kept_fits.fetch`.
+        name: of the data set's shipped fits, see :func:`.kept_fits.fetch`.
         fits: how a fit is found.
     """
     objective, start = _Objective(rows, latent_dim), _start(rows, latent_dim)

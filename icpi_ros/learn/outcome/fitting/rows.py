@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.dataset import Dataset, trusted_labels
-from icpi_ros.learn.outcome.fit import Rows
+from icpi_ros.learn.outcome.fitting.fit import Rows
 from icpi_ros.learn.retrieval import Scale
 
 MAX_ROWS = 600

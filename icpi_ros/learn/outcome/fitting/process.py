@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.core.types import Array
-from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance
+from icpi_ros.learn.outcome.fitting.fit import Hyperparameters, Rows, covariance
 
 
 @dataclass(frozen=True)
