@@ -39,7 +39,6 @@ MIN_SLOPE = 1e-2
 """Singular values of the slope below this share of the largest are not inverted."""
 SIDESTEP = 0.2
 """Scaled length by which the second trial leaves the line through the first."""
-PREDICTION_DRAWS = 256
 PLANNING_DRAWS = 64
 MEAN_SHARE = 1e-3
 """Weight of the plain expected cost: decides where no candidate promises an improvement."""
@@ -241,12 +240,3 @@ def farthest(points: Array, tried: Array) -> Array:
     """Return the point ``(d,)`` of ``(c, d)`` that is farthest from all of ``tried`` ``(n, d)``."""
     gaps = np.sum((points[:, np.newaxis] - tried) ** 2, axis=2)
     return np.asarray(points[int(np.argmax(gaps.min(axis=1)))])
-
-
-def forecast(belief: OutcomeBelief, points: Array) -> tuple[Array, Array]:
-    """Return mean and standard deviation ``(n,)`` [m] of the costs of scaled thetas ``(n, d)``."""
-    mean, variance = belief.predict(points)
-    std = np.sqrt(variance + belief.noise**2)
-    draws = np.random.default_rng(0).standard_normal((PREDICTION_DRAWS, 1, mean.shape[1]))
-    costs = np.linalg.norm((mean + std * draws) * belief.unit, axis=2)
-    return costs.mean(axis=0), costs.std(axis=0)
