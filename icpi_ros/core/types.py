@@ -103,7 +103,8 @@ class Proposal:
         fallback_reason: reason why the requested improver did not answer; empty = no fallback.
         latency: wall time of the proposal [s].
         predicted_cost: cost that the improver expects [m]; NaN = it makes no prediction.
-        predicted_std: standard deviation of that prediction [m]; NaN = unknown.
+        predicted_std: half the width of the interval around it that holds 68 % of outcomes, the
+            standard deviation of a normal prediction [m]; NaN = unknown.
         details: JSON-able extras (prompt, reply, token usage, why theta was moved back); never a
             key.
     """
@@ -148,8 +149,8 @@ class Outcome:
         theta: ``(d,)`` executed policy parameters.
         error: ``(m,)`` relative error features of the outcome to the goal (task.error).
         cost: task cost [m].
-        path: of the object, for improvers that put it in words; None = unknown, as of trials whose
-            error alone was told.
+        path: of the object as it was observed; None = unknown, as of trials whose error alone was
+            told.
     """
 
     theta: Array

@@ -67,7 +67,7 @@ class ImageTracker:
 
         Args:
             stamp_ns: when it was taken [ns].
-            frame: see :func:`icpi_ros.perception.imaging.images.decode`.
+            frame: see :func:`icpi_ros.perception.imaging.encodings.decode`.
             now_ns: the same clock now [ns], to recognise frames from the future.
 
         Raises:
