@@ -74,4 +74,4 @@ def test_a_node_on_its_own_loads_what_its_parameter_names(tmp_path):
     ]
     done = warm.run([*node, "-p", "task:=juggle"], timeout=HANG)
     assert done.returncode == 2, done.stderr
-    assert "parameter task = 'juggle' is not allowed: one of hit-gc, push, roll-gc" in done.stderr
+    assert "parameter task = 'juggle' is not allowed: one of edge-gc, hit-gc, push" in done.stderr
