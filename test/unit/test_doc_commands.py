@@ -1,4 +1,4 @@
-"""Commands that README and docs show: they parse, and test/doc_commands.yaml says what runs them."""
+"""Commands that README and docs show: they parse, and a test runs each or a reason stands."""
 
 import fnmatch
 import re
