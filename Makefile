@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP_FLAGS ?=
 CORE_VENV ?= .setup/core-venv
 
-.PHONY: help setup setup-test demo test quick test-core test-browser lint types fmt lock api rooms clean
+.PHONY: help setup setup-test setup-docs demo test quick test-core test-browser lint types fmt lock docs rooms clean
 
 help:
 	@echo "make demo       set up, then one improvement run through the ROS graph"
@@ -13,6 +13,7 @@ help:
 	@echo "make setup      install everything into .venv (SETUP_FLAGS=--route=wheels|stock)"
 	@echo "make test-core  unit and contract tests in an environment without any ROS package"
 	@echo "make test-browser  the live page in a real Chromium (Debian's package chromium)"
+	@echo "make docs       the documentation site, in build/site/"
 	@echo "make lint, types, fmt, lock, clean"
 
 setup:
@@ -61,7 +62,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock: setup-test
 	@set -e; given="-c requirements/held.constraints"; \
-	for group in uv runtime ros view bench local-llm weights dev; do \
+	for group in uv runtime ros view bench local-llm weights docs dev; do \
 		alone=; test $$group = weights && alone=--no-deps; \
 		$(LOCK) $$alone requirements/$$group.in $$given -o requirements/$$group.txt; \
 		given="$$given -c requirements/$$group.txt"; done
@@ -70,9 +71,14 @@ lock: setup-test
 rooms: setup-test
 	@$(BIN)/python tools/draw_rooms.py
 
-# The API page, from the docstrings of what `import icpi_ros` offers.
-api: setup-test
-	$(BIN)/pdoc --docformat google --output-directory build/api icpi_ros
+# The documentation site in build/site/, links checked; look at it with
+# `python3 -m http.server --directory build/site`.
+docs: setup-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
+
+setup-docs:
+	@$(PYTHON) tools/setup_env.py $(SETUP_FLAGS) --with=docs
 
 clean:
 	rm -rf .venv .setup build install log *.egg-info benchmarks/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

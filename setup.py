@@ -40,6 +40,7 @@ setup(
             "improvers/transformer/*.json",
             "improvers/transformer/*.npz",
             "learn/dataset/shipped/*",
+            "learn/outcome/*.json",
             "learn/outcome/fitting/shipped_fits/*",
             "templates/*.*",
             "templates/stored/*",

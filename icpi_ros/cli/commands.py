@@ -68,7 +68,8 @@ class Command:
 
 _TABLE = {
     "use it": {
-        "demo": "One improvement run on slide through the ROS graph: the main job, small.",
+        "demo": "One improvement run on slide, through the ROS graph or in process: the main job, "
+        "small.",
         "run": "Run the improvement loop on a task: through the ROS graph, or in process.",
         "runs": "List the stored runs, compare two, or delete one.",
         "report": "Show a benchmark, a stored run or a bag: tables, one HTML page, figures, "

@@ -1,4 +1,4 @@
-"""One improvement run on slide through the ROS graph: the main job, small."""
+"""One improvement run on slide, through the ROS graph or in process: the main job, small."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ NEXT = (
     ("run --task slide --seed 1 --source camera", "the same from a camera's pixels alone"),
 )
 """Commands to try after the demo, and what they do."""
+NEXT_IN_PROCESS = (
+    ("run --task rope-swing --seed 3 --in-process", "another motion"),
+    ("task describe slide", "what there is to learn in it"),
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,8 +43,9 @@ def run(args: argparse.Namespace) -> int:
     print(verdict(done))
     write_stored_run(run_id, plan.store, Outputs(page=plan.store.parent / f"{run_id}.html"))
     print("next:")
-    width = max(len(command) for command, _ in NEXT)
-    for command, what in NEXT:
+    following = NEXT_IN_PROCESS if args.in_process else NEXT
+    width = max(len(command) for command, _ in following)
+    for command, what in following:
         print(f"  {sys.argv[0]} {command:<{width}}   # {what}")
     return code if min((trial.cost for trial in done), default=NEAR + 1) <= NEAR else 1
 

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+import yaml
 
 import icpi_ros
 from icpi_ros.core.resources import FOLDERS
@@ -37,6 +38,7 @@ def test_versions_are_equal_everywhere():
         "package.xml": manifest("package.xml").findtext("version"),
         "icpi_msgs": manifest("icpi_msgs/package.xml").findtext("version"),
         "icpi_benchmarks": benchmarks["version"],
+        "CITATION.cff": yaml.safe_load((REPO / "CITATION.cff").read_text())["version"],
     }
     assert len(set(versions.values())) == 1, versions
     assert re.fullmatch(r"\d+\.\d+\.\d+", icpi_ros.__version__)
@@ -93,7 +95,7 @@ def pins(group):
     return [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
 
 
-@pytest.mark.parametrize("group", [*BASE, "bench", "local-llm", "weights", "dev", "uv"])
+@pytest.mark.parametrize("group", [*BASE, "bench", "local-llm", "weights", "docs", "dev", "uv"])
 def test_the_lock_has_hashes_and_names_no_host_and_no_folder_of_a_machine(group):
     assert pins(group)
     assert [pin for pin in pins(group) if not PIN.fullmatch(pin)] == []
@@ -126,6 +128,21 @@ def test_message_dependencies_of_the_nodes_are_declared():
             used |= {module.split(".")[0] for module in modules}
     interfaces = {name for name in used if re.fullmatch(r"\w+_(msgs|srvs|interfaces)", name)}
     assert interfaces <= declared
+
+
+ROSDEP_KEYS = {
+    *("python3-jinja2", "python3-joblib", "python3-matplotlib", "python3-mujoco-pip"),
+    *("python3-numpy", "python3-openai-pip", "python3-scipy", "python3-tqdm", "python3-yaml"),
+    *("python3-hypothesis", "python3-pytest"),
+}
+"""Keys of the manifest that rosdep/python.yaml of ros/rosdistro has (its state of 2026-08-22)."""
+
+
+def test_the_manifest_names_only_keys_that_rosdep_knows():
+    """`rosdep install` gives up at the first key that it does not know."""
+    root = manifest("package.xml")
+    named = {one.text for kind in ("exec_depend", "test_depend") for one in root.findall(kind)}
+    assert {key for key in named if key.startswith("python3-")} == ROSDEP_KEYS
 
 
 def test_every_shared_file_is_installed():

@@ -265,15 +265,6 @@ def test_tasks_and_data_sets_are_tables_in_notebooks(part):
     assert shown.count("<tr>") > 4
 
 
-@pytest.mark.slow
-def test_the_api_page_has_every_public_name(tmp_path):
-    words = [sys.executable, "-m", "pdoc", "--docformat", "google", "-o", str(tmp_path)]
-    subprocess.run([*words, "icpi_ros"], check=True)
-    page = (tmp_path / "icpi_ros.html").read_text(encoding="utf-8")
-    for name in NAMES:
-        assert f'<section id="{name}">' in page
-
-
 def test_a_task_that_raises_fails_the_run_with_the_reason(monkeypatch):
     def broken(*_):
         raise ValueError("oops\nin my task")

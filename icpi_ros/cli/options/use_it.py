@@ -32,6 +32,7 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 def demo(parser: argparse.ArgumentParser) -> None:
     """Add what the demo lets one change."""
     parser.add_argument("--seed", type=whole(0, 2**62), default=1)
+    parser.add_argument("--in-process", action="store_true", help="simulate here, without ROS")
     add_arm(parser)
     add_mix(parser, "learn from a data set of another arm")
     add_json(parser, "the run")

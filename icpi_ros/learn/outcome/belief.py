@@ -9,7 +9,8 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 from icpi_ros.learn.outcome.model import OutcomeModel
-from icpi_ros.learn.outcome.posterior import MAX_ROUGH, Posterior
+from icpi_ros.learn.outcome.posterior import LEAST, MAX_ROUGH, Posterior
+from icpi_ros.learn.outcome.recalibration import NONE, Factors
 from icpi_ros.learn.retrieval import Scale
 
 CAUTION = 1.4
@@ -46,6 +47,10 @@ class OutcomeBelief(Protocol):
     @property
     def caution(self) -> float:
         """Factor on the standard deviation of a theta that was chosen for its promise."""
+
+    @property
+    def recalibration(self) -> Factors:
+        """Factors on middle and half-width of a forecast, learnt from runs."""
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)``, noise left out, at ``(n, d)``."""
@@ -113,6 +118,14 @@ class DataBelief:
     def caution(self) -> float:
         """See :attr:`OutcomeBelief.caution`; after one trial the doubt is of the physics."""
         return CAUTION if len(self.posterior.thetas) > 1 else 1.0
+
+    @property
+    def recalibration(self) -> Factors:
+        """See :attr:`OutcomeBelief.recalibration`; none where noise was found."""
+        if self.posterior.noise > LEAST:
+            return NONE
+        known = self._model.recalibration
+        return known[min(len(self.posterior.thetas), len(known)) - 1]
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""

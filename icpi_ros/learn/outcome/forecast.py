@@ -3,7 +3,8 @@
 Deviations have heavier tails than a normal distribution: most physics is described better than the
 standard deviation says, and a contact that is made or missed is off by far more.  Over samples that
 are left out and over runs they follow Student's t with three degrees of freedom.  Near the goal the
-cost, a norm, is skewed as well, so its mean and standard deviation would promise too much.
+cost, a norm, is skewed as well, so its mean and standard deviation would promise too much.  What is
+then left, by task, is in :mod:`icpi_ros.learn.outcome.recalibration`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def forecast(belief: OutcomeBelief, points: Array) -> tuple[Array, Array]:
     draws = _deviations(mean.shape[1])[:, np.newaxis]
     costs = np.linalg.norm((mean + std * draws) * belief.unit, axis=2)
     low, high = np.quantile(costs, CENTRAL, axis=0)
-    return 0.5 * (low + high), 0.5 * (high - low)
+    middle, width = belief.recalibration
+    return middle * 0.5 * (low + high), width * 0.5 * (high - low)
 
 
 @lru_cache(maxsize=8)

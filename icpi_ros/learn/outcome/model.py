@@ -37,6 +37,7 @@ from icpi_ros.learn.outcome.path_model import (
     residual_of,
     with_paths,
 )
+from icpi_ros.learn.outcome.recalibration import Factors, factors_of
 from icpi_ros.learn.outcome.residual import ResidualMap
 
 LATENT_DIM = 4
@@ -58,6 +59,7 @@ class OutcomeModel(RowFrame):
         where: factor on it at an input.
         noise: what the fit leaves unexplained, a standard deviation of the scaled error.
         path: what the object's path says of the latent numbers; None = nothing that helps.
+        recalibration: factors on forecasts, see :mod:`icpi_ros.learn.outcome.recalibration`.
     """
 
     process: LatentProcess
@@ -65,6 +67,7 @@ class OutcomeModel(RowFrame):
     where: ResidualMap
     noise: float
     path: PathModel | None
+    recalibration: tuple[Factors, ...]
 
     @property
     def length(self) -> Array:
@@ -137,6 +140,7 @@ def learn(
         _map(known) if measured and residual > MIN_RESIDUAL else ResidualMap.flat(),
         known.found.scales.noise,
         path,
+        factors_of(fingerprint(dataset)),
     )
 
 

@@ -29,6 +29,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import share
 from icpi_ros.learn.outcome.fitting.rows import RowFrame, counted, goal_spread, rows_of
+from icpi_ros.learn.outcome.recalibration import NONE, Factors
 from icpi_ros.learn.retrieval import Scale
 
 LENGTH = np.log((1.2, 5.0))
@@ -167,6 +168,11 @@ class RunBelief:
     def caution(self) -> float:
         """See :attr:`OutcomeBelief.caution`; the kernel is fitted to the run itself."""
         return 1.0
+
+    @property
+    def recalibration(self) -> Factors:
+        """See :attr:`OutcomeBelief.recalibration`; there are none."""
+        return NONE
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""

@@ -1,0 +1,103 @@
+"""Factors that make forecasts of `embedded` cover what they say, from runs on training draws.
+
+    icpi bench --preset calibration --improvers embedded --draws train --instances 300 --json F
+    python -m icpi_benchmarks.recorded.recalibration F [F ..] [--write]
+
+Per data set and number of trials: factors on middle and half-width of the forecast, so that 68 and
+95 % of the outcomes are inside one and two half-widths.  Printed is also what every other instance
+has with the factors of the rest.  The factors in force when F was measured are taken out first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from icpi_benchmarks.program import run_program
+from icpi_benchmarks.results import Results, read
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
+from icpi_ros.learn.outcome.recalibration import FILE, Factors, factors_of
+
+IMPROVER = "embedded"
+TARGETS = (0.68, 0.95)
+MIDDLES = np.exp(np.linspace(np.log(0.4), np.log(2.5), 41))
+WIDTHS = np.exp(np.linspace(np.log(0.2), np.log(4.0), 61))
+REGULAR = (0.02, 0.01)
+"""Weights of the logarithms of both factors against what the shares are off."""
+
+
+def chosen(predicted: Array, half: Array, cost: Array) -> Factors:
+    """Return the factors for forecasts ``(n,)`` and their outcomes ``(n,)`` [m]."""
+    best, found = np.inf, (1.0, 1.0)
+    for middle in MIDDLES:
+        off = np.abs(cost - middle * predicted) / half
+        for width in WIDTHS:
+            shares = [float(np.mean(off <= n * width)) for n in (1, 2)]
+            miss = sum(w * abs(s - t) for w, s, t in zip((1.0, 2.0), shares, TARGETS, strict=True))
+            miss += REGULAR[0] * abs(np.log(middle)) + REGULAR[1] * abs(np.log(width))
+            if miss < best:
+                best, found = miss, (float(middle), float(width))
+    return found
+
+
+def covered(factors: Factors, predicted: Array, half: Array, cost: Array) -> tuple[float, ...]:
+    """Return the shares inside one and two half-widths, and above the middle."""
+    off = (cost - factors[0] * predicted) / (factors[1] * half)
+    return tuple(float(np.mean(one)) for one in (np.abs(off) <= 1, np.abs(off) <= 2, off > 0))
+
+
+def steps(results: Results) -> Iterator[tuple[str, str, int, Array]]:
+    """Yield task, fingerprint, number of trials before, and forecasts with outcomes ``(n, 3)``."""
+    for name, fingerprint in sorted(results.config["datasets"].items()):
+        place = tuple(name.split("/", 1))
+        ours = [
+            row
+            for row in results.rows
+            if (row["task"], row["condition"]) == place and row["improver"] == IMPROVER
+        ]
+        for step in range(1, 1 + max(row["trial"] for row in ours)):
+            here = [row for row in ours if row["trial"] == step and row["cost"] is not None]
+            values = [[row[k] for k in ("predicted_cost", "predicted_std", "cost")] for row in here]
+            yield place[0], fingerprint, step, np.array(values, dtype=np.float64)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add files, and whether to write."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="F", help="results to learn from")
+    parser.add_argument("--write", action="store_true", help="write the package's factors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the shares before and after, and write the factors if wanted."""
+    found: dict[str, list[Factors]] = {}
+    print("task, trials before; inside 1, inside 2, above [%]: now, and of every other instance")
+    for file in args.files:
+        results = read(file)
+        if any(one["draws"] != "train" for one in results.config["conditions"]):
+            raise InvalidValue(f"{file}: factors are chosen on training draws (--draws train)")
+        for task, key, step, values in steps(results):
+            old = factors_of(key)
+            middle, width = old[min(step, len(old)) - 1]
+            data = values[:, 0] / middle, values[:, 1] / width, values[:, 2]
+            even = np.arange(len(values)) % 2 == 0
+            half = chosen(*(one[even] for one in data))
+            apart = covered(half, *(one[~even] for one in data))
+            found.setdefault(key, []).append(chosen(*data))
+            factors = " ".join(f"{one:.2f}" for one in found[key][-1])
+            both = (covered((1.0, 1.0), *data), apart)
+            shares = "  ".join(" ".join(f"{100 * share:3.0f}" for share in one) for one in both)
+            print(f"{task:14} {step}  {shares}  factors {factors}")
+    if args.write:
+        text = json.dumps({k: [[round(x, 3) for x in f] for f in v] for k, v in found.items()})
+        FILE.write_text(text.replace("]], ", "]],\n") + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(sys.modules[__name__]))

@@ -1,0 +1,81 @@
+"""MkDocs hooks of `make docs`: pages that are made of the code, and links that leave the site.
+
+`commands.md` is what `icpi COMMAND --help` prints, `api.md` the public names of `import icpi_ros`
+for mkdocstrings.  Both are made anew at every build, so they cannot be out of date.  A link from a
+page to a file of the repository that is no page becomes the name of that file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+import icpi_ros
+from icpi_ros.cli.commands import COMMANDS, GROUPS, Command
+from icpi_ros.cli.parser import Parser
+
+REPO = Path(__file__).resolve().parents[1]
+OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)#]+)(?:#[^)]*)?\)")
+"""Link to a file above docs/."""
+HELP_COLUMNS = "96"
+
+
+def on_files(files: Files, *, config: Any) -> Files:
+    """Add the pages that are made of the code."""
+    for name, text in (("commands.md", commands_page()), ("api.md", api_page())):
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Return the text of a page with links that leave the site as names of files."""
+    return OUTSIDE.sub(_file_name, markdown)
+
+
+def commands_page() -> str:
+    """Return a page with the help of every command, by group."""
+    os.environ["COLUMNS"] = HELP_COLUMNS
+    parts = [
+        "# The command line",
+        "Every command prints this with `--help`. Exit codes: 0 the job was done, 1 it was not, "
+        "2 wrong usage, 3 a run whose every proposal fell back on another improver, 130 Ctrl-C.",
+    ]
+    for group in GROUPS:
+        parts.append(f"## {group[0].upper()}{group[1:]}")
+        parts += [_help(command) for command in COMMANDS.values() if command.group == group]
+    return "\n\n".join(parts) + "\n"
+
+
+def api_page() -> str:
+    """Return a page with a directive of mkdocstrings for each public name."""
+    parts = ["# The Python API", "What `import icpi_ros as icpi` offers."]
+    for name in icpi_ros.__all__:
+        if not name.startswith("_"):
+            found = getattr(icpi_ros, name)
+            parts.append(f"::: {found.__module__}.{found.__qualname__}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(command: Command) -> str:
+    parser = Parser(prog=f"icpi {command.name}", description=command.summary)
+    command.add_options(parser)
+    verbs = [
+        verb
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for verb in action.choices.values()
+    ]
+    texts = [f"```text\n{one.format_help().rstrip()}\n```" for one in (parser, *verbs)]
+    return "\n\n".join([f"### icpi {command.name}", *texts])
+
+
+def _file_name(link: re.Match[str]) -> str:
+    text, path = link.groups()
+    if not (REPO / path).exists():
+        return link.group(0)  # a broken link: the strict build names it
+    return f"`{path}`" if text.strip("`") in (path, Path(path).name) else f"{text} (`{path}`)"
