@@ -5,8 +5,8 @@ At every step, from the data set and from all trials of the run:
 1. With a data set, :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and
    how that varies with a few latent numbers which stand for the hidden physics (fitted once per
    data set; for the shipped ones the fit is shipped), and :mod:`icpi_ros.learn.outcome.posterior`
-   conditions it on the run's trials (in-run hindsight), on their errors and on their objects'
-   paths.  With no example, or a few,
+   conditions it on the run's trials (in-run hindsight), on their errors and, with
+   ``features=path``, on their objects' paths.  With no example, or a few,
    :mod:`icpi_ros.learn.outcome.run_model` learns from the run's own trials, the examples being
    trials of other physics.
 2. :mod:`icpi_ros.learn.outcome.planning` searches the theta after which the best cost of the run
@@ -68,6 +68,8 @@ MAX_OWN_TRIALS = 40
 
 NEVER, WHEN_NOISY = "never", "when-noisy"
 """Values of the option ``repeats``."""
+PATH, ERROR = "path", "error"
+"""Values of the option ``features``."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ class EmbeddedOptions:
         NEVER,
         "repeat an executed theta where that tells more than a new one",
         choices=(NEVER, WHEN_NOISY),
+    )
+    features: str = option(
+        PATH,
+        "evidence of a trial: the object's path too, where it is known and helps, or the error "
+        "alone",
+        choices=(PATH, ERROR),
     )
 
 
@@ -107,7 +115,8 @@ class Embedded(Improver):
         self._last: tuple[bytes, OutcomeBelief] | None = None
         self._model: OutcomeModel | None = None
         if not _few(data):
-            self._model = outcome_model(data, context.space, context.cost_mask)
+            paths = self.options.features == PATH
+            self._model = outcome_model(data, context.space, context.cost_mask, paths)
             inputs = self._model.inputs(self._candidates, context.goal)
             self._known = self._model.predict(inputs)
 

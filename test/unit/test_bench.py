@@ -29,7 +29,12 @@ from icpi_ros.learn.building import plan as data_plan
 from icpi_ros.learn.building import search as search_module
 from icpi_ros.learn.building.build import build, label_draw, with_label_noise
 from icpi_ros.learn.building.workers import Workers
-from icpi_ros.learn.dataset.dataset import REBUILD_TOLERANCE, fingerprint, shipped
+from icpi_ros.learn.dataset.dataset import (
+    REBUILD_TOLERANCE,
+    fingerprint,
+    paths_fingerprint,
+    shipped,
+)
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.rope_swing import ROPE_SWING_GC
@@ -101,6 +106,10 @@ def test_rows_instances_and_config(small):
     assert config["datasets"] == {
         "slide/": fingerprint(shipped(SLIDE)),
         "slide-gc/": fingerprint(shipped(SLIDE_GC)),
+    }
+    assert config["paths_fingerprint"] == {
+        "slide/": paths_fingerprint(shipped(SLIDE)),
+        "slide-gc/": paths_fingerprint(shipped(SLIDE_GC)),
     }
     assert config["definitions"]["slide"] == SLIDE.definition_hash()
     assert config["default"] == "ridge"

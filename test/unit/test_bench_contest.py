@@ -10,7 +10,7 @@ import toy_task
 from icpi_benchmarks import simulator as simulator_module
 from icpi_benchmarks.contest.cell import TaskCells
 from icpi_benchmarks.contest.conditions import Condition
-from icpi_benchmarks.contest.entrants import Entrant, entrants, option_text
+from icpi_benchmarks.contest.entrants import Entrant, entrants, option_text, without
 from icpi_benchmarks.contest.play import OWN_KEYS, ContestRules, SharedRollouts, play
 from icpi_benchmarks.instances import Instance, draw_instance, drifting_physics
 from icpi_benchmarks.results import ROW_KEYS
@@ -484,6 +484,10 @@ def test_options_of_an_improver_and_of_a_condition():
     assert llm.under({"k": 1, "features": "raw"}).options == own | {"features": "raw"}
     assert entrants(["llm"])[0].under({"k": 1, "noise": 2}).options == {"k": 1}
     assert random.under({"k": 1}).options == {}
+    (embedded,) = entrants(["embedded"])  # no choice of it, but one of others
+    assert embedded.under({"features": "raw"}).options == {}
+    assert without("features", "raw", ["embedded", "knn"]) == ("embedded",)
+    assert embedded.under({"features": "error"}).options == {"features": "error"}
 
 
 def test_random_numbers_do_not_depend_on_how_a_model_is_reached():

@@ -171,11 +171,14 @@ def test_a_page_of_markdown_has_tables_ratios_and_commands():
     assert "    icpi report noise.json\n" in page
     widths = {line.count("|") for line in page.splitlines() if line.startswith("|")}
     assert widths == {4, 3}
-    hostile = realistic(("slide",), WHO, instances=3, trials=3)
+    now = "best cost is what the best theta so far costs now"
+    assert now not in page
+    hostile = realistic(("slide",), WHO, [condition(drift=0.05)], instances=3, trials=3)
     hostile.config["command"] = "<script>a|b\n\n# x"
     text = bench_markdown(hostile, summarise(hostile), "x.png", "")
     assert "<script>" not in text
     assert "\n# x" not in text
+    assert now in text
 
 
 def test_the_command_joins_compares_and_writes(whole, tmp_path, capsys):

@@ -11,6 +11,7 @@ from icpi_ros.learn.dataset.dataset import shipped
 from icpi_ros.learn.outcome.fitting import kept_fits as fit
 from icpi_ros.learn.outcome.model import _cached, fit_name, outcome_model
 from icpi_ros.learn.outcome.ship_fits import tasks_with_sets
+from icpi_ros.tasks.slide import SLIDE
 
 VALUES = np.array([1.0, -2.5, 1e-300])
 
@@ -117,6 +118,13 @@ def test_every_shipped_data_set_has_its_fits():
     assert found == {path.stem for path in fit.SHIPPED.glob("*.npy")}, (
         "run: python -m icpi_ros.learn.outcome.ship_fits"
     )
+
+
+def test_errors_alone_have_the_shipped_fit_too(folder, monkeypatch):
+    monkeypatch.setattr("scipy.optimize.minimize", never)
+    _cached.cache_clear()
+    model = outcome_model(shipped(SLIDE), SLIDE.space, SLIDE.cost_mask, paths=False)
+    assert model.path is None
 
 
 def test_a_shipped_fit_is_taken_for_its_own_data_only(tmp_path, monkeypatch):

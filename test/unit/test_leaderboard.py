@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from icpi_benchmarks.contest import frozen
 from icpi_benchmarks.contest.conditions import preset
@@ -73,12 +74,15 @@ def test_another_data_set_or_task_is_refused():
     fewer = replace(data, theta=data.theta + 1e-9)
     with pytest.raises(UsageError, match=r"data set of slide is [0-9a-f]{16}, not [0-9a-f]{16}"):
         frozen.check(plan(datasets=(fewer,)))
+    moved = replace(data, path=data.path + np.float32(1e-3))
+    with pytest.raises(UsageError, match=r"frozen: paths fingerprint of slide is \w{16}, not"):
+        frozen.check(plan(datasets=(moved,)))
     other = type(SLIDE)()
     other.revision = SLIDE.revision + 1
     with pytest.raises(UsageError, match=r"revision of slide is .*; definition of slide is"):
         frozen.check(plan(tasks=(other,), datasets=(data,)))
     other.name = "slide-2"
-    with pytest.raises(UsageError, match=r"task slide-2 is not part of it \(allowed: hit-gc, "):
+    with pytest.raises(UsageError, match=r"task slide-2 is not part of it \(allowed: edge-gc, "):
         frozen.check(plan(tasks=(other,), datasets=(replace(data, task="slide-2"),)))
 
 

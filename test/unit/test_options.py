@@ -163,7 +163,7 @@ REFUSED = [
      "did you mean sigma?"),
     ("random", "k", 1, "unknown option 'k' of random: it has no options"),
     ("knn-copy", "k", 1, "unknown option 'k' of knn-copy: choose from features, from_best"),
-    ("embedded", "k", 5, "unknown option 'k' of embedded: choose from repeats"),
+    ("embedded", "k", 5, "unknown option 'k' of embedded: choose from features, repeats"),
     ("broyden", "doubt", 0.1, "unknown option 'doubt' of broyden"),
     ("knn", "features", "pixels", "'pixels' is not allowed: choose one of error, raw"),
     ("llm", "model", 3, "option model of llm: this value is not allowed: a text"),

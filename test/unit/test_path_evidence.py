@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import toy
 
-from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.core.types import ObjectTrajectory, Outcome
+from icpi_ros.improvers.base import Context
+from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.learn.outcome.forecast import forecast
 from icpi_ros.learn.outcome.model import outcome_model
 from icpi_ros.learn.outcome.posterior import Posterior
@@ -116,6 +118,23 @@ def test_a_path_that_is_not_known_changes_nothing(model):
     physics = toy.PHYSICS.sample(np.random.default_rng(1))
     shown = [missed(model, physics, 0, lambda theta, path=path: path) for path in (None, lost)]
     np.testing.assert_array_equal(shown[0], shown[1])
+
+
+def test_features_error_is_what_errors_alone_say(data):
+    """Of the data set and of the run: the same proposal as if there were no path."""
+    bare = replace(data, path=None, label_path=None, path_times=None)
+    physics, theta = toy.PHYSICS.upper, toy.SPACE.sample(np.random.default_rng(1))
+    error = toy.endpoint(theta, physics) - toy.GOAL
+    trial = Outcome(theta, error, abs(float(error[0])), trajectory(theta, physics))
+
+    def proposed(known, trial, **options):
+        context = Context(toy.SPACE, toy.GOAL, MASK, known, options)
+        return Embedded(context).propose([trial], np.random.default_rng(0)).theta
+
+    alone = proposed(data, trial, features="error")
+    np.testing.assert_allclose(alone, proposed(bare, replace(trial, path=None)), rtol=1e-9)
+    assert np.abs(alone - proposed(data, trial)).max() > 1e-3
+    assert outcome_model(data, toy.SPACE, MASK, paths=False).path is None
 
 
 def test_paths_that_say_nothing_are_left_out(data):

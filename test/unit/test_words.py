@@ -133,6 +133,15 @@ def test_the_critic_sees_the_path_and_the_proposal_the_critique(data):
     assert [e["purpose"] for e in proposal.details["exchanges"]] == ["critique", "theta"]
 
 
+def test_a_critic_with_no_points_is_asked_as_if_no_path_was_seen(data):
+    unseen = [replace(one, path=None) for one in HISTORY]
+    asked = [
+        LlmReflect(toy.context(data, substitute="fail", points=points), Model()).prompt(history)
+        for points, history in ((0, HISTORY), (8, unseen))
+    ]
+    assert asked[0] == asked[1]
+
+
 def test_questions_in_words_are_counted_read_or_not(data):
     proposal = propose(LlmReflect, data, Model("Too far.", "theta: 0.9, -0.15"))
     counted = [(e["samples"], e["read"]) for e in proposal.details["exchanges"]]

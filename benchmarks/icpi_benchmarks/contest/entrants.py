@@ -102,9 +102,16 @@ class Entrant:
         """Return True if a condition can set ``option``: it has it and does not set it itself."""
         return option in options_of(self.kind.Options) and option not in self.options
 
+    def follows(self, option: str, value: Any) -> bool:
+        """Return True if it takes an ``option``, and ``value`` is one of its choices there."""
+        if not self.takes(option):
+            return False
+        choices = options_of(self.kind.Options)[option].choices
+        return not choices or value in choices
+
     def under(self, options: Mapping[str, Any]) -> Entrant:
-        """Return it under a condition's ``options``: those that it takes."""
-        shared = {key: value for key, value in options.items() if self.takes(key)}
+        """Return it under a condition's ``options``: those that it follows."""
+        shared = {key: value for key, value in options.items() if self.follows(key, value)}
         return replace(self, options=shared | dict(self.options))
 
     def build(
@@ -165,15 +172,15 @@ def nulls_of(entrant: Entrant) -> tuple[str, ...]:
     return tuple(":".join([null, *own]) for null in NULLS)
 
 
-def without(option: str, labels: Sequence[str]) -> tuple[str, ...]:
-    """Return those of ``labels`` that do not take a condition's ``option``.
+def without(option: str, value: Any, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return those of ``labels`` that do not follow a condition's ``option``.
 
     Unknown ones, as in results of another version, are left out.
     """
     found = []
     for label in labels:
         with contextlib.suppress(IcpiError):
-            if not _entrant(label).takes(option):
+            if not _entrant(label).follows(option, value):
                 found.append(label)
     return tuple(found)
 

@@ -19,7 +19,7 @@ from icpi_benchmarks.contest.conditions import PRESETS
 from icpi_benchmarks.instances import draw_instance
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.yaml_files import FileKind, read_content, read_yaml
-from icpi_ros.learn.dataset.dataset import fingerprint
+from icpi_ros.learn.dataset.dataset import fingerprint, paths_fingerprint
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -114,12 +114,13 @@ def _sizes(plan: ContestPlan) -> dict[str, Any]:
 
 
 def _task_content(plan: ContestPlan, task: Task) -> dict[str, Any]:
-    arm = plan.arm_of(task)
+    arm, data = plan.arm_of(task), plan.examples(task)
     return {
         "revision": task.revision,
         "definition": task.definition_hash(),
         "arm": str(ArmId.of(arm)),
-        "data_set": fingerprint(plan.examples(task)),
+        "data_set": fingerprint(data),
+        "paths_fingerprint": paths_fingerprint(data),
         "instances": _instances(plan, task),
     }
 

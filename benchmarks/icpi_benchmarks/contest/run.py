@@ -22,9 +22,12 @@ from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.redact import jsonable, leaked, watch
 from icpi_ros.learn.building.build import BuildProgress
 from icpi_ros.learn.building.workers import Workers, require_versions
-from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, shipped
+from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, paths_fingerprint, shipped
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks.base import Task
+
+FINGERPRINTS = {"datasets": fingerprint, "paths_fingerprint": paths_fingerprint}
+"""Keys of the results' ``config`` that identify the data sets, and how."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ def run(
     check(plan)
     manifest = plan.config() | {
         "command": plan.command(),
-        "datasets": {task.name: fingerprint(plan.examples(task)) for task in plan.tasks},
+        **{
+            key: {task.name: of(plan.examples(task)) for task in plan.tasks}
+            for key, of in FINGERPRINTS.items()
+        },
     }
     with ExitStack() as stack:
         if out is None:
@@ -171,7 +177,7 @@ class _Benchmark:
         self._folder, self._log = folder, log
         self._on_cell, self._on_draw = on_cell, on_draw
         self._cells: dict[Key, CellResult] = log.take_up() if log else {}
-        self._fingerprints: dict[str, str] = {}
+        self._fingerprints: dict[str, dict[str, str]] = {key: {} for key in FINGERPRINTS}
         self._rollouts = 0
 
     def run(self, command: str) -> Results:
@@ -179,7 +185,7 @@ class _Benchmark:
         for task in self._plan.tasks:
             self._run_task(task)
         cells = [self._cells[key] for key in self._keys()]
-        config = {"command": command, **self._plan.config(), "datasets": self._fingerprints}
+        config = {"command": command, **self._plan.config(), **self._fingerprints}
         return Results(
             config,
             [cell.instance for cell in cells],
@@ -219,7 +225,8 @@ class _Benchmark:
             if kind not in made:
                 made[kind] = datasets.under(condition, task, plan.examples(task), whole)
             name = f"{task.name}/{condition.name}"
-            self._fingerprints[name] = fingerprint(made[kind])
+            for key, of in FINGERPRINTS.items():
+                self._fingerprints[key][name] = of(made[kind])
         found = tuple(made[c.examples, c.label_noise] for c in plan.conditions)
         who, arm = plan.entrants(), plan.arm_of(task)
         return TaskCells(task, arm, plan.conditions, plan.instances, who, found, plan.rules)

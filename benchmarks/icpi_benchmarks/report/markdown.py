@@ -22,11 +22,11 @@ from icpi_benchmarks.report.words import (
     milliseconds,
     missing_text,
     mm,
-    model_notes,
     nothing_text,
     own_text,
     percent,
     ratio_text,
+    reading_notes,
     shown_trials,
     threshold_text,
     unused_text,
@@ -120,7 +120,7 @@ def _what(config: Any, found: Sequence[TaskSummary]) -> str:
 
 
 def _notes(config: Any, found: Sequence[TaskSummary]) -> list[str]:
-    notes = [*model_notes(config), missing_text(found)]
+    notes = [*reading_notes(config), missing_text(found)]
     notes += [f"{text}." for text in dict.fromkeys(map(unused_text, found)) if text]
     failed: dict[str, int] = {}
     for one in found:

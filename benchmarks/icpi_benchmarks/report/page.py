@@ -35,9 +35,9 @@ from icpi_benchmarks.report.words import (
     instances_text,
     key_trials,
     missing_text,
-    model_notes,
     nothing_text,
     percent,
+    reading_notes,
     significant,
     threshold_text,
     title,
@@ -350,7 +350,7 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
             "asked for; “improved” are those of them that cost less than all trials before. "
             f"Improvers with fewer than {percent(MIN_OWN)} own steps are not ranked: they stand "
             "in a table of their own, in no plot, and are never the best other.",
-            *model_notes(config),
+            *reading_notes(config),
             "ms is the mean wall time of a proposal, simulation not counted.",
         ]
     )
@@ -362,6 +362,8 @@ def _repeat(config: Any) -> Markup:
         rows = [[kit.Cell(str(key)), kit.Cell(str(text))] for key, text in found.items()]
         return kit.table(columns, rows, name, sortable=False)
 
+    ways = config.get("paths_fingerprint")
+    paths = [pairs("paths of the data set", "fingerprint", ways)] if isinstance(ways, dict) else []
     return (
         _command(config)
         + pairs("software", "version", config["versions"])
@@ -370,6 +372,7 @@ def _repeat(config: Any) -> Markup:
             [pairs("task executed", "with arm", arms)] if (arms := arms_of(config)) else []
         )
         + pairs("data set (task/condition)", "fingerprint", config["datasets"])
+        + kit.joined(paths)
         + kit.folded(
             "The whole configuration",
             kit.preformatted(json.dumps(config, indent=1, ensure_ascii=False, sort_keys=True)),

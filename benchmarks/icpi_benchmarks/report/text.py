@@ -15,12 +15,12 @@ from icpi_benchmarks.report.words import (
     key_trials,
     milliseconds,
     missing_text,
-    model_notes,
     nothing_text,
     outcomes_text,
     own_text,
     percent,
     ratio_text,
+    reading_notes,
     share_text,
     shown_trials,
     significant,
@@ -68,7 +68,7 @@ def bench_text(results: Results, found: Sequence[TaskSummary] | None = None) -> 
 
 
 def _tables(results: Results, found: Sequence[TaskSummary]) -> list[str]:
-    notes = [*model_notes(results.config), missing_text(found)]
+    notes = [*reading_notes(results.config), missing_text(found)]
     shown = [*mixed_lines(results.config), *map(task_table, found), *filter(None, notes)]
     return [printable(text) if "\n" not in text else text for text in shown]
 

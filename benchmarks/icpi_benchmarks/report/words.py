@@ -28,6 +28,10 @@ WAITED = (
     "s: waiting for the model per proposal, on the machine that asked it when it was recorded, "
     "whatever else that did: no measurement of speed."
 )
+DRIFT = (
+    "Where the physics drift, best cost is what the best theta so far costs now, under the physics "
+    "of that trial; it can rise."
+)
 NULLS_MEAN = (
     "null-label and null-mean adjust by a random one, and by the mean, of the k labels that a "
     "model is shown: a model that is no better has read nothing out of them."
@@ -174,7 +178,13 @@ def missing_text(found: Sequence[TaskSummary]) -> str:
     )
 
 
-def model_notes(config: Mapping[str, Any]) -> list[str]:
+def reading_notes(config: Mapping[str, Any]) -> list[str]:
+    """Return sentences on reading a benchmark: of drift, and of language models."""
+    drifts = any(condition.get("drift") for condition in config["conditions"])
+    return [*([DRIFT] if drifts else []), *_model_notes(config)]
+
+
+def _model_notes(config: Mapping[str, Any]) -> list[str]:
     """Return sentences on reading a benchmark of language models; none where none was asked."""
     labels = config["improvers"]
     if not with_option("substitute", labels):

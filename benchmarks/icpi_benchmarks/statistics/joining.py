@@ -24,6 +24,7 @@ MAPS = {
     "definitions": "definition of the task",
     "arms": "arm of the task",
     "datasets": "data set (task/condition)",
+    "paths_fingerprint": "paths of the data set (task/condition)",
 }
 """Keys of ``config`` whose entries of the same name must be equal, and what an entry is."""
 TOLERANCE = 1e-9

@@ -198,7 +198,9 @@ def summarise(results: Results) -> list[TaskSummary]:
 
 def _unused(condition: Mapping[str, Any], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
     options = condition.get("options")
-    found = {key: without(key, labels) for key in options} if isinstance(options, dict) else {}
+    if not isinstance(options, dict):
+        return {}
+    found = {key: without(key, value, labels) for key, value in options.items()}
     return {key: names for key, names in found.items() if names}
 
 

@@ -79,20 +79,30 @@ class OutcomeModel(RowFrame):
         return (*self.process.predict(inputs), self.residual * self.where(inputs))
 
 
-def outcome_model(dataset: Dataset, space: ParameterSpace, cost_mask: Array) -> OutcomeModel:
-    """Return the model of a data set; seconds at the first call, then at once (last 8 kept)."""
+def outcome_model(
+    dataset: Dataset, space: ParameterSpace, cost_mask: Array, paths: bool = True
+) -> OutcomeModel:
+    """Return the model of a data set; seconds at the first call, then at once (last 8 kept).
+
+    Args:
+        dataset: the examples.
+        space: of theta.
+        cost_mask: of the errors that count.
+        paths: whether the objects' paths are evidence; if not, it is a model of errors alone.
+    """
     mask = tuple(float(value) for value in cost_mask)
-    return _cached(_Source(fingerprint(dataset), space, mask, dataset))
+    return _cached(_Source(fingerprint(dataset), space, mask, dataset, paths))
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Source of a model; equal if the fingerprint, space and mask are."""
+    """Source of a model; equal if examples, space, mask and what counts as evidence are."""
 
     key: str
     space: ParameterSpace
     mask: tuple[float, ...]
     dataset: Dataset
+    paths: bool
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Source) and self._identity == other._identity
@@ -101,10 +111,10 @@ class _Source:
         return hash(self._identity)
 
     @property
-    def _identity(self) -> tuple[str, bytes, bytes, ParameterSpace, tuple[float, ...]]:
+    def _identity(self) -> tuple[str, bytes, bytes, ParameterSpace, tuple[float, ...], bool]:
         data = self.dataset
         paths = b"" if data.path is None else data.path.tobytes()
-        return self.key, data.label_cost.tobytes(), paths, self.space, self.mask
+        return self.key, data.label_cost.tobytes(), paths, self.space, self.mask, self.paths
 
 
 @lru_cache(maxsize=8)
@@ -112,21 +122,25 @@ def _cached(source: _Source) -> OutcomeModel:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the same digits whatever the machine's number of processors
-        return learn(source.dataset, source.space, np.array(source.mask))
+        mask = np.array(source.mask)
+        return learn(source.dataset, source.space, mask, paths=source.paths)
 
 
 def learn(
-    dataset: Dataset, space: ParameterSpace, mask: Array, fits: Fetch = fetch
+    dataset: Dataset, space: ParameterSpace, mask: Array, fits: Fetch = fetch, paths: bool = True
 ) -> OutcomeModel:
-    """Return the model of a data set; ``fits`` finds or computes what an optimiser has to find."""
+    """Return the model of a data set; ``fits`` finds or computes what an optimiser has to find.
+
+    Without ``paths`` it is the first of the fits that it has with them: of the errors alone.
+    """
     frame = RowFrame.of(dataset, space, mask)
     rows = rows_of(dataset, frame)
     name = fit_name(dataset, space, mask)
     found = fit(rows, min(LATENT_DIM, rows.groups - 1), name, fits)
-    paths = path_rows(dataset, rows)
+    ways = path_rows(dataset, rows) if paths else None
     known, path = Conditioned(rows, found), None
-    if paths is not None:
-        known, path = with_paths(known, paths, frame.scale.rms[frame.counted], name, fits)
+    if ways is not None:
+        known, path = with_paths(known, ways, frame.scale.rms[frame.counted], name, fits)
     measured = found.latent.shape[1] > 1
     residual = residual_of(known) if measured else UNKNOWN_RESIDUAL
     return OutcomeModel(

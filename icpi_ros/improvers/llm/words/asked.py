@@ -62,8 +62,8 @@ def _trial_in_words(number: int, trial: Outcome, space: ParameterSpace) -> str:
 
 
 def path_in_words(path: ObjectTrajectory | None, points: int) -> str:
-    """Return at most so many points of an object's path, evenly chosen; empty = none was seen."""
-    if path is None:
+    """Return at most so many points of an object's path, evenly chosen; empty = none."""
+    if path is None or not points:
         return ""
     seen = np.flatnonzero(np.isfinite(path.positions).all(axis=1))
     if not len(seen):

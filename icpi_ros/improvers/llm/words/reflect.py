@@ -30,7 +30,9 @@ MAX_CRITIQUE = 2000
 class ReflectOptions(PropsOptions):
     """Options of the critic."""
 
-    points: int = option(8, "points of the object's path that the critic sees", low=2, high=100)
+    points: int = option(
+        8, "points of the object's path that the critic sees; 0 = none", low=0, high=100
+    )
 
 
 class LlmReflect(LlmProps):
