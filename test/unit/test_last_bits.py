@@ -9,6 +9,7 @@ from icpi_ros.learn.dataset.dataset import shipped
 from icpi_ros.tasks import TASKS
 
 TASK = TASKS.get("rope-swing-gc")
+INSTANCE = draw_instance(TASK, "train", 3, 0)
 
 
 @pytest.fixture(scope="module")
@@ -16,28 +17,34 @@ def data():
     return shipped(TASK)
 
 
-def test_outcomes_that_differ_in_their_last_bits_move_no_proposal_by_1e_6(data):
-    gaps = []
-    for number in range(2):
-        instance, rng = draw_instance(TASK, "train", 3, number), np.random.default_rng(number)
-        errors = rng.uniform(-0.3, 0.3, (4, 2))
-        thetas = TASK.space.sample(rng, 4)
-        one, other = (
-            last_bits.proposals(TASK, data, instance, trials(thetas, each))
-            for each in (errors, errors * (1.0 + 1e-11))
-        )
-        gaps += [last_bits.largest_gap(TASK, a, b) for a, b in zip(one, other, strict=True)]
+@pytest.fixture(scope="module")
+def run(data):
+    return last_bits.played(TASK, data, INSTANCE, 4)
+
+
+def proposals_after(run, data):
+    return last_bits.proposals(TASK, data, INSTANCE, run)
+
+
+def test_outcomes_that_differ_in_their_last_bits_move_no_proposal_by_1e_6(data, run):
+    other = [nearly(trial) for trial in run]
+    pairs = zip(proposals_after(run, data), proposals_after(other, data), strict=True)
+    gaps = [last_bits.largest_gap(TASK, one, other) for one, other in pairs]
     assert 0.0 < max(gaps) < 1e-6
 
 
-def trials(thetas, errors):
-    return [
-        {"theta": theta, "error": error, "cost": float(np.linalg.norm(error))}
-        for theta, error in zip(thetas, errors, strict=True)
+def nearly(trial):
+    times, places = trial["path"]
+    places = np.array(places) * (1.0 + 1e-11)
+    return trial | {"error": np.array(trial["error"]) * (1.0 + 1e-11), "path": [times, places]}
+
+
+def test_what_is_proposed_after_the_trials_of_a_run_is_what_the_run_had(data, run):
+    assert [trial["theta"] for trial in run[1:]] == proposals_after(run, data)
+
+
+def test_the_path_of_a_trial_counts(data, run):
+    still = [
+        trial | {"path": [trial["path"][0], [[0.0] * 3] * len(trial["path"][0])]} for trial in run
     ]
-
-
-def test_what_is_proposed_after_the_trials_of_a_run_is_what_the_run_had(data):
-    instance = draw_instance(TASK, "train", 3, 0)
-    run = last_bits.played(TASK, data, instance, 3)
-    assert [trial["theta"] for trial in run[1:]] == last_bits.proposals(TASK, data, instance, run)
+    assert proposals_after(still[:2], data) != proposals_after(run[:2], data)

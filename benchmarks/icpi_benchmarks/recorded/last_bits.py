@@ -24,7 +24,7 @@ from icpi_benchmarks.instances import Instance, draw_instance, proposal_rng
 from icpi_benchmarks.program import run_program
 from icpi_ros.cli.arguments import whole
 from icpi_ros.core.errors import IcpiError
-from icpi_ros.core.types import Array, Outcome
+from icpi_ros.core.types import Array, ObjectTrajectory, Outcome
 from icpi_ros.improvers.base import Context, Improver
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.learn.dataset.dataset import Dataset, shipped
@@ -38,10 +38,10 @@ OLDER = {
     "OPENBLAS_CORETYPE": "Nehalem",
 }
 """Environment under which numpy 2.4 and OpenBLAS compute as on a processor without AVX."""
-DEFAULT_TASKS = "slide,slide-gc,roll-gc,rope-swing,rope-swing-gc,toss-gc,hit-gc"
+DEFAULT_TASKS = "slide,slide-gc,roll-gc,rope-swing,rope-swing-gc,toss-gc,hit-gc,edge-gc,throw-gc"
 SEED = 0
 Run = list[dict[str, Any]]
-"""Trials of a run: theta, error and cost, as JSON has them."""
+"""Trials of a run: theta, error, cost and the object's path, as JSON has them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +159,7 @@ def played(task: Task, data: Dataset, instance: Instance, trials: int) -> Run:
         path = rollout(task, arm, instance.physics, theta[np.newaxis]).trajectories[0]
         error = task.error(path, instance.goal)
         trial = {"theta": theta.tolist(), "error": error.tolist(), "cost": task.cost(error)}
-        found.append(trial)
+        found.append(trial | {"path": [path.times.tolist(), path.positions.tolist()]})
     return found
 
 
@@ -175,7 +175,8 @@ def _proposed(
 
 
 def _outcome(trial: dict[str, Any]) -> Outcome:
-    return Outcome(np.array(trial["theta"]), np.array(trial["error"]), float(trial["cost"]))
+    path = ObjectTrajectory(*(np.array(part) for part in trial["path"]))
+    return Outcome(np.array(trial["theta"]), np.array(trial["error"]), float(trial["cost"]), path)
 
 
 if __name__ == "__main__":
