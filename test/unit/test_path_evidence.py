@@ -155,7 +155,7 @@ def test_data_without_paths_or_with_few_of_them_have_no_path_model(data):
 class _Known:
     """Belief whose deviations are those that a forecast expects."""
 
-    unit, noise, caution = np.array([0.1, 0.2]), 0.003, 1.0
+    unit, noise, caution, recalibration = np.array([0.1, 0.2]), 0.003, 1.0, (1.0, 1.0)
 
     def predict(self, points):
         return np.full((len(points), 2), 0.004), np.full((len(points), 2), 1e-5)
