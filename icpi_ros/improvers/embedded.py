@@ -64,6 +64,9 @@ STUCK = 3
 """Trials without improvement after which every second one looks elsewhere."""
 MAX_OWN_TRIALS = 40
 """The same where the run's own trials are all, or nearly all, that is known."""
+DECIMALS = 6
+"""Of a proposal in scaled theta, where the data set's model makes it: two kinds of processor, whose
+searches end 1e-8 apart, propose the same bits nearly always, and contact has nothing to amplify."""
 
 
 NEVER, WHEN_NOISY = "never", "when-noisy"
@@ -138,6 +141,8 @@ class Embedded(Improver):
         first = space.normalise(base.theta)
         left = float(np.linalg.norm(belief.scale.error(base.error)))
         scaled = search.run(self._candidates, first, base.cost, rng)
+        if self._model is not None:
+            scaled = np.round(scaled, DECIMALS)
         if len(history) == 1 and not len(self.context.dataset):
             free = space.dim - (0 if search.held is None else len(search.held))
             scaled[:free] = off_the_line(scaled[:free], first[:free], rng)
