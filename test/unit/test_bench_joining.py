@@ -59,7 +59,10 @@ def test_parts_joined_have_the_summaries_of_the_whole(whole, tmp_path):
 
 
 def test_an_improver_may_have_more_tasks_and_conditions_than_another(tmp_path):
-    both = [condition("features=error"), condition("features=path")]
+    both = [
+        condition("features=error"),
+        condition("features=path", options={"features": "path"}),
+    ]
     whole = realistic(("slide", "roll-gc"), WHO, both, instances=5, trials=3)
     parts = [
         part(whole, ("ridge",), tasks=("slide",), conditions=("features=error",)),
@@ -73,6 +76,7 @@ def test_an_improver_may_have_more_tasks_and_conditions_than_another(tmp_path):
         ("features=path", "slide"): ("embedded",),
         ("features=path", "roll-gc"): ("embedded",),
     }
+    assert not any(one.unused for one in summarise(found))  # ridge plays there in no task
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Condition:
         noise: standard deviation of the sensor's noise on every coordinate [m].
         drift: standard deviation of the walk of the first hidden quantity from trial to trial, as a
             share of its range; see ``instances.drifting_physics``.
-        options: given to every improver that has them.
+        options: given to every improver that has them, and that value if there are choices.
         improvers: names or whole labels of those that take part; () = all.
     """
 

@@ -128,11 +128,16 @@ def nothing_text(found: TaskSummary) -> str | None:
 
 
 def unused_text(found: TaskSummary) -> str:
-    """Return the improvers without the condition's option: ``embedded does not use k``; or ""."""
-    return "; ".join(
-        f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the condition's {option}"
-        for option, names in found.unused.items()
-    )
+    """Return who does not use the condition's options, or who alone does; "" = all do."""
+    return "; ".join(_unused(option, names, found) for option, names in found.unused.items())
+
+
+def _unused(option: str, names: Sequence[str], found: TaskSummary) -> str:
+    users = [line.improver for line in found.improvers if line.improver not in names]
+    if len(users) == 1 < len(names):
+        return f"only {users[0]} uses the condition's {option}"
+    verb = "does" if len(names) == 1 else "do"
+    return f"{', '.join(names)} {verb} not use the condition's {option}"
 
 
 def own_text(line: ImproverSummary) -> str:

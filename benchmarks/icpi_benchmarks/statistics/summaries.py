@@ -141,7 +141,7 @@ class TaskSummary:
         seed: of the run; fixes the resamples.
         block: the rows behind it.
         improvers: summaries in the order of the run; none if no instance has a first outcome.
-        unused: option that the condition sets, to the labels of those who do not take it.
+        unused: option that the condition sets, to the labels of those here that do not follow it.
         rivals: of improvers that ask a model, by label: whom they must beat.
     """
 
@@ -184,12 +184,12 @@ def summarise(results: Results) -> list[TaskSummary]:
     """
     found, config = blocks(results), results.config
     threshold, seed = float(config["threshold_m"]), int(config["seed"])
-    unused = {one["name"]: _unused(one, config["improvers"]) for one in config["conditions"]}
+    conditions = {one["name"]: one for one in config["conditions"]}
     rivals = config["rivals"] if isinstance(config.get("rivals"), dict) else {}
     return [
         replace(
             _task_summary(one, config["default"], threshold, seed),
-            unused=unused[one.condition],
+            unused=_unused(conditions[one.condition], one.improvers),
             rivals=rivals,
         )
         for one in found
