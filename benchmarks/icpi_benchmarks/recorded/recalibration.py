@@ -28,7 +28,7 @@ IMPROVER = "embedded"
 TARGETS = (0.68, 0.95)
 MIDDLES = np.exp(np.linspace(np.log(0.4), np.log(2.5), 41))
 WIDTHS = np.exp(np.linspace(np.log(0.2), np.log(4.0), 61))
-REGULAR = (0.02, 0.01)
+REGULAR = (0.1, 0.01)
 """Weights of the logarithms of both factors against what the shares are off."""
 
 
