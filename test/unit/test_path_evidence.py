@@ -34,7 +34,7 @@ def trajectory(theta, physics, rng=None, noise=0.0):
     return ObjectTrajectory(times, places)
 
 
-def with_paths(draws=20, size=100):
+def with_paths(draws=12, size=60):
     data, rng = toy.dataset(draws=draws, size=size), np.random.default_rng(0)
     samples = []
     for n in range(size):  # the physics that toy.dataset drew
