@@ -67,7 +67,9 @@ def _compare(args: argparse.Namespace, asked: Outputs) -> None:
         UsageError: no --compare, a run or a bag among the files, or a file would be overwritten.
     """
     if not args.compare:
-        raise UsageError("give the id of a run, a bag, or the JSON file of `icpi bench`")
+        raise UsageError(
+            "RUN|BAG|FILE is missing: give the id of a run, a bag, or the JSON file of `icpi bench`"
+        )
     paths = [Path(what) for what in args.what]
     for path in paths:
         if is_bag(path) or not _is_file(path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bench_data import condition, config, realistic, results_of, row
-from icpi_benchmarks.report.text import _verdict_lines
+from icpi_benchmarks.report.text import verdict_lines
 from icpi_benchmarks.results import Results
 from icpi_benchmarks.statistics.intervals import RESAMPLES, median_interval, resampled_means
 from icpi_benchmarks.statistics.model_use import model_use
@@ -307,7 +307,7 @@ def test_a_verdict_is_within_noise_where_the_paired_interval_holds_one():
         "null-label": "better than", "null-mean": "within noise of", "knn": "worse than",
     }  # fmt: skip
     assert judged["null-label"].ratio.high < 1.0 < judged["knn"].ratio.low  # this / rival
-    head, line = _verdict_lines(tuple(judged.values()), 1)
+    head, line = verdict_lines(found)
     assert "this / rival" in head
     assert "worse than knn" in line
     ends = judged["knn"].ratio

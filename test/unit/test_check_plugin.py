@@ -42,7 +42,7 @@ def check(path, capsys):
 def test_what_the_documents_show_passes(tmp_path, capsys):
     _, nearby = outsider.write_files(tmp_path)
     code, lines = check(nearby, capsys)
-    assert (code, lines[-1]) == (0, "6 of 6 checks passed")
+    assert (code, lines[-1]) == (0, "7 of 7 checks passed")
     assert all(line.startswith("ok      improver nearby: ") for line in lines[:-1])
 
 
@@ -79,7 +79,7 @@ def test_an_improver_that_breaks_the_contract_is_told_how(tmp_path, capsys, body
     code, lines = check(path, capsys)
     assert code == 1
     assert any(line.startswith("FAILED  improver mine: ") and failed in line for line in lines)
-    assert lines[-1].endswith("of 6 checks passed")
+    assert lines[-1].endswith("of 7 checks passed")
 
 
 def test_what_cannot_be_loaded_is_wrong_usage(tmp_path, capsys):

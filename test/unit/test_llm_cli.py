@@ -98,7 +98,7 @@ BAD = {
     ),
     "option of another": (
         ["run", "--task", "slide", "--option", "digits=3"],
-        "unknown option 'digits' of embedded: choose from repeats",
+        "unknown option 'digits' of embedded: choose from features, repeats",
     ),
     "twice": (
         ["run", "--task", "slide", "--improver", "llm", "--model", "a", "--option", "model=b"],

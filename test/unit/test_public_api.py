@@ -133,7 +133,8 @@ def test_an_error_vector_is_enough():
         path = icpi.rollout("slide", run.ask().theta, seed=5)
         told = run.tell(path.positions[-1][:2] - run.goal)
         assert told.trajectory is None
-    by_path = icpi.Run("slide", goal=(0.6, 0.42), trials=4)
+    of_error = {"features": "error"}  # a path tells embedded more
+    by_path = icpi.Run("slide", goal=(0.6, 0.42), trials=4, options=of_error)
     while not by_path.finished:
         by_path.tell(icpi.rollout("slide", by_path.ask().theta, seed=5))
     np.testing.assert_allclose(theta_of(run), theta_of(by_path), atol=1e-9)

@@ -86,7 +86,7 @@ CASES = [
     ("run --task slide --json /proc/x", "/proc/x", "cannot write"),
     ("run --task slide --json folder", "folder", "name a file in it"),
     ("run --task slide --option k", "KEY=VALUE"),
-    ("run --task slide --option k=3", "'k' of embedded", "choose from repeats"),
+    ("run --task slide --option k=3", "'k' of embedded", "choose from features, repeats"),
     ("run --task slide --improver ridge --option kk=3", "'kk' of ridge", "choose from"),
     ("run --task slide --improver cma --option sigma=a", "sigma of cma", "'a'", "0.001 to 2"),
     ("run --task slide --option k=1 --option k=2", "'k'", "more than once"),

@@ -6,6 +6,7 @@ a new benchmark, never to make an old one fit.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import hashlib
 import sys
@@ -17,6 +18,7 @@ import yaml
 
 from icpi_benchmarks.contest.conditions import PRESETS
 from icpi_benchmarks.instances import draw_instance
+from icpi_benchmarks.program import run_program
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.yaml_files import FileKind, read_content, read_yaml
 from icpi_ros.learn.dataset.dataset import fingerprint, paths_fingerprint
@@ -136,18 +138,29 @@ def _instances(plan: ContestPlan, task: Task) -> str:
     return digest.hexdigest()[:16]
 
 
-def main(name: str) -> None:
-    """Print the file of a frozen benchmark."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the name of the benchmark."""
+    names = [name for name, chosen in PRESETS.items() if chosen.frozen]
+    parser.add_argument("name", choices=names)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the file of a frozen benchmark; one row, its content."""
     from icpi_benchmarks.contest.plan import ContestPlan
 
+    name: str = args.name
     chosen = PRESETS[name]
     tasks = tuple(TASKS.get(task) for task in TASKS.built_in)
     plan = ContestPlan(
         tasks, chosen.improvers, instances=chosen.instances, trials=chosen.trials, preset=name
     )
     print(f"# Benchmark {name}: frozen. docs/leaderboard.md; contest/frozen.py checks it.")
-    print(yaml.safe_dump(content(plan, name), sort_keys=False), end="")
+    found = content(plan, name)
+    print(yaml.safe_dump(found, sort_keys=False), end="")
+    if args.json:
+        args.json.write([found])
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(run_program(sys.modules[__name__]))

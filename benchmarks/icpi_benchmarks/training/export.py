@@ -14,15 +14,18 @@ import hashlib
 import json
 import platform
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from icpi_benchmarks.program import run_program
 from icpi_benchmarks.training import families, train
 from icpi_benchmarks.training.network import HIDDEN, LAYERS, WIDTH, TrainedNetwork
 from icpi_benchmarks.training.network import tokens as batch_of
+from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.transformer import weights
 from icpi_ros.improvers.transformer.network import HEADS, Network
@@ -116,33 +119,45 @@ def agreeing(arrays: dict[str, Array]) -> Network:
     return network
 
 
-def main() -> None:
-    """Validate weights, and write them with their recipe if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the folder, the steps and whether to write."""
     parser.add_argument("folder", type=Path)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
     parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
-    kept = average(given.folder, given.first, given.last)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Validate weights, and write them with their recipe if asked to; one row, their score."""
+    kept = average(args.folder, args.first, args.last)
     torch.set_num_threads(1)
     model = TrainedNetwork()
     model.load_state_dict(kept)
     score, rows = train.validate(model, TIMES)
     print(f"score {score:.4f}", *rows, sep="\n", flush=True)
-    if not given.write:
-        return
+    found = {"score": round(score, 4), "costs": rows}
+    if args.write:
+        write(args.folder, (args.first, args.last), kept, found)
+    output: JsonOutput | None = args.json
+    if output:
+        output.write([found])
+    return 0
+
+
+def write(
+    folder: Path, steps: tuple[int, int], kept: dict[str, torch.Tensor], found: dict[str, Any]
+) -> None:
+    """Write the weights for numpy, and how they were made and ``found``."""
     singles = {name: value.numpy().astype(np.float32) for name, value in kept.items()}
     network = agreeing({name: value.astype(np.float64) for name, value in singles.items()})
-    found = recipe(given.folder, (given.first, given.last), network)
-    found |= {"score": round(score, 4), "costs": rows}
+    made = recipe(folder, steps, network) | found
     archive: dict[str, Any] = dict(singles)
     np.savez_compressed(HERE / weights.ARRAYS, **archive)
     digest = hashlib.sha256((HERE / weights.ARRAYS).read_bytes()).hexdigest()
-    text = json.dumps({"sha256": digest} | found, indent=1)
+    text = json.dumps({"sha256": digest} | made, indent=1)
     text = re.sub(r"\[[^][]*\]", lambda rows: " ".join(rows.group().split()), text)
     (HERE / weights.RECIPE).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(sys.modules[__name__]))

@@ -9,16 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from icpi_benchmarks.program import run_program
 from icpi_benchmarks.training.families import Problems, ProblemShape, draw_problems, draw_shape
 from icpi_benchmarks.training.network import TrainedNetwork, tokens
+from icpi_ros.cli.json_output import kept
 
 TRIALS = 5
 """Proposals of a run."""
@@ -214,9 +217,8 @@ class Training:
         )
 
 
-def main() -> None:
-    """Train with the settings of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the folder and the settings of :class:`Schedule`."""
     parser.add_argument("folder", type=Path, help="state, running means of the weights and curve")
     parser.add_argument("--steps", type=int, required=True, help="of the optimiser, in all")
     parser.add_argument("--problems", type=int, default=32, help="per step")
@@ -224,12 +226,20 @@ def main() -> None:
     parser.add_argument("--final", type=int, default=0, help="last steps, of falling rate")
     parser.add_argument("--seed", type=int, default=1, help="of weights and problems")
     parser.add_argument("--every", type=int, default=25, help="steps between validations")
-    given = vars(parser.parse_args())
-    folder: Path = given.pop("folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; the rows are the curve."""
+    folder: Path = args.folder
+    schedule = Schedule(**{field.name: getattr(args, field.name) for field in fields(Schedule)})
     (folder / MEANS).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    Training(Schedule(**given), folder).run()
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        Training(schedule, folder).run()
+        lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()
+        rows.extend(json.loads(line) for line in lines)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(sys.modules[__name__]))
