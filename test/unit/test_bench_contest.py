@@ -131,6 +131,15 @@ def test_what_one_improver_does_changes_nothing_for_the_others():
     assert untimed(crowd["random"]) == untimed(alone)
 
 
+def test_an_improver_cannot_change_the_path_that_others_see():
+    def moved(history, rng):
+        history[0].path.positions[:] = 0.0
+
+    found = contest({"bad": scripted(moved), "b": Script}, trials=2)
+    assert "read-only" in found["bad"][1]["failure"]
+    assert found["b"][1]["failure"] is None
+
+
 def test_two_of_a_kind_draw_other_numbers():
     found = contest({"random": Random, "random:x=1": Random})
     assert costs(found["random"])[1:] != costs(found["random:x=1"])[1:]

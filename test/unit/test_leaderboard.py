@@ -57,6 +57,7 @@ def test_this_checkout_has_the_benchmark_that_is_frozen():
         ({"instances": 20}, "instances is 20, not 200"),
         ({"trials": 7}, "trials is 7, not 6"),
         ({"threshold": 0.01}, "threshold_m is 0.01, not 0.005"),
+        ({"time_limit": 300.0}, "time_limit is 300 s, not 30 s"),
         (
             {"conditions": preset("v1").with_draws("train").conditions, "draws": "train"},
             "draws is train, not test",

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 KIND = FileKind(name="the frozen benchmark ")
 SIZES = ("seed", "instances", "trials", "threshold_m", "draws", "noise_m")
 """What all tasks have in common."""
+TIME_LIMIT = 30.0
+"""Time limit of a proposal in every frozen benchmark [s]."""
 
 
 def path_of(name: str) -> Path:
@@ -90,6 +92,8 @@ def _differences(plan: ContestPlan, wanted: Mapping[str, Any]) -> Iterator[str]:
     for key in SIZES:
         if sizes[key] != wanted[key]:
             yield f"{key} is {sizes[key]}, not {wanted[key]}"
+    if plan.time_limit != TIME_LIMIT:
+        yield f"time_limit is {plan.time_limit:g} s, not {TIME_LIMIT:g} s"
     if any(sizes[key] != wanted[key] for key in SIZES):
         return  # all instances differ then
     for task in plan.tasks:

@@ -131,6 +131,10 @@ class SharedRollouts:
         if new:
             simulate = self._simulators[trial if self.drifts else 0]
             paths = simulate(np.array(list(new.values())))
+            for path in paths:
+                if not isinstance(path, Refusal):
+                    path.times.setflags(write=False)  # improvers share it
+                    path.positions.setflags(write=False)
             self._paths.update(zip(new, paths, strict=True))
         return [self._result(theta, trial) for theta in thetas]
 
