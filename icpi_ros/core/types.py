@@ -125,12 +125,16 @@ class Proposal:
     @property
     def expected_gain(self) -> float:
         """Expected decrease of the cost of the run's answer by this trial [m]; NaN = not known."""
-        return float(self.details.get(EXPECTED_GAIN, math.nan))
+        return self._number(EXPECTED_GAIN)
 
     @property
     def trial_noise(self) -> float:
         """Standard deviation of the outcomes of one theta, as inferred [m]; NaN = not known."""
-        return float(self.details.get(TRIAL_NOISE, math.nan))
+        return self._number(TRIAL_NOISE)
+
+    def _number(self, key: str) -> float:
+        found = self.details.get(key)
+        return math.nan if found is None else float(found)  # JSON has null for NaN
 
     def __repr__(self) -> str:
         """Return one line: theta, and its origin."""

@@ -7,6 +7,7 @@ details, so that a stored run, its reports and a resumed run know it, too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -36,7 +37,7 @@ class RunAnswer:
         trial: the recommended one; of repeats the first.
         looked_best: the one of lowest cost.
         expected_cost: of the recommended theta [m].
-        noise: standard deviation of the outcomes of one theta [m].
+        noise: standard deviation of the outcomes of one theta [m]; NaN = not known.
     """
 
     trial: Trial
@@ -47,11 +48,11 @@ class RunAnswer:
     @property
     def line(self) -> str:
         """The answer in one line."""
+        differ = f", but outcomes of one theta differ by about {millimetres(self.noise)}"
         return (
             f"recommended: theta of trial {self.trial.number}, {millimetres(self.expected_cost)} "
             f"expected; trial {self.looked_best.number} looked best with "
-            f"{millimetres(self.looked_best.cost)}, but outcomes of one theta differ by about "
-            f"{millimetres(self.noise)}"
+            f"{millimetres(self.looked_best.cost)}{'' if math.isnan(self.noise) else differ}"
         )
 
 
@@ -64,7 +65,8 @@ def answer_of(trials: Sequence[Trial]) -> RunAnswer | None:
     found = next((trial for trial in done if trial.number == kept.get("trial")), None)
     if found is None:
         return None
-    return RunAnswer(found, _best(done), float(kept["expected_cost"]), float(kept["noise"]))
+    noise = math.nan if kept["noise"] is None else float(kept["noise"])  # JSON has null for NaN
+    return RunAnswer(found, _best(done), float(kept["expected_cost"]), noise)
 
 
 def recommended(trials: Sequence[Trial]) -> Trial | None:

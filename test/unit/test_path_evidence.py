@@ -151,6 +151,12 @@ def test_data_without_paths_or_with_few_of_them_have_no_path_model(data):
         assert outcome_model(other, toy.SPACE, MASK).path is None
 
 
+def test_a_sample_of_one_execution_has_no_others_to_predict(data):
+    kept = data.take((data.group != 0) | (np.arange(len(data)) == 0))
+    unknown = np.where(kept.group == 0, np.nan, kept.label_cost)
+    assert outcome_model(replace(kept, label_cost=unknown), toy.SPACE, MASK).path is not None
+
+
 class _Known:
     """Belief whose deviations are those that a forecast expects."""
 

@@ -189,6 +189,24 @@ def test_the_answer_that_is_not_what_looked_best_is_stored_and_said(tmp_path):
     assert record_json(run.run_id, run.config, stored, Spending())["recommended"] == 0
 
 
+def test_the_answer_of_repeats_whose_noise_is_not_known_can_be_read_again(tmp_path):
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        run = run_of(budget=2, improver="repeat", storage=store)
+        for miss in (0.3, 0.1):
+            run.ask()
+            run.tell([miss, 0.0])
+        answer = answer_of(store.trials(run.run_id))
+    assert answer.line == (
+        "recommended: theta of trial 0, 200 mm expected; trial 1 looked best with 100 mm"
+    )
+
+
+@pytest.mark.parametrize("gain", [float("nan"), None])
+def test_a_gain_that_is_not_known_is_nan(gain):
+    proposal = Proposal(np.zeros(2), "a plug-in", details={"expected_gain": gain})
+    assert np.isnan([proposal.expected_gain, proposal.trial_noise]).all()
+
+
 def test_the_answer_is_what_looked_best_where_nobody_knows_better():
     run = played(run_of(budget=4, improver="random"))
     assert run.recommended is run.best

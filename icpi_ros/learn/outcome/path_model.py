@@ -300,7 +300,8 @@ def with_paths(
 def _scored(errors: Conditioned, ways: Conditioned, paths: PathRows) -> tuple[Array, Array, Array]:
     """Return the scores of TEMPERS, and transfer and residual of the components.
 
-    A score is the mean log density of a left-out sample's other executions after one of them.
+    A score is the mean log density of a left-out sample's other executions after one of them; all
+    are 0 where no sample has others.
     """
     missed = np.hstack([errors.left_out()[paths.first], ways.left_out()])
     m = errors.rows.errors.shape[1]
@@ -310,6 +311,8 @@ def _scored(errors: Conditioned, ways: Conditioned, paths: PathRows) -> tuple[Ar
     residual, scores = residual_of(errors), []
     for group in range(errors.rows.groups):
         theirs = np.flatnonzero((errors.rows.group == group) & ~errors.rows.doubtful)
+        if len(theirs) < 2:
+            continue
         ours = ways.rows.group == group
         mean, basis = errors.without(group).predict(errors.rows.inputs[theirs])
         off = errors.rows.errors[theirs] - mean
@@ -320,7 +323,7 @@ def _scored(errors: Conditioned, ways: Conditioned, paths: PathRows) -> tuple[Ar
         for i, row in enumerate(at.tolist()):
             beliefs = (_told(slopes[i], left[i], rest, temper, basis) for temper in TEMPERS)
             scores.append([_density(belief, off, basis, row, residual) for belief in beliefs])
-    return np.mean(scores, axis=0), transfer, rest
+    return np.mean(scores or [np.zeros(len(TEMPERS))], axis=0), transfer, rest
 
 
 def _told(slopes: Array, left: Array, rest: Array, temper: float, basis: Array) -> LatentBelief:
