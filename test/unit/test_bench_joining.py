@@ -10,7 +10,7 @@ from icpi_benchmarks.report.markdown import bench_markdown
 from icpi_benchmarks.results import Results, read, write
 from icpi_benchmarks.statistics.blocks import block, blocks
 from icpi_benchmarks.statistics.comparison import compared
-from icpi_benchmarks.statistics.joining import joined, why_not
+from icpi_benchmarks.statistics.joining import joined, why_not, why_not_paired
 from icpi_benchmarks.statistics.predictions import ALL, predictions
 from icpi_benchmarks.statistics.summaries import summarise
 
@@ -112,6 +112,41 @@ def test_other_physics_other_outcomes_and_rows_twice_are_refused(whole, tmp_path
     older = part(whole, ("ridge",))
     del older.config["conditions"][0]["noise"]  # a key that its version did not know
     assert not why_not([(a, part(whole, ("embedded",))), (b, older)])
+
+
+def test_two_versions_of_a_plug_in_are_compared_but_not_joined(whole, tmp_path):
+    files = []
+    for name, task in (("a", "slide"), ("b", "roll-gc")):
+        one = part(whole, ("ridge",), tasks=(task,))
+        origin = {"name": "ridge", "options": {}, "file": "mine.py", "sha256": name}
+        files.append(
+            (tmp_path / name, replace(one, config=one.config | {"entrants": {"ridge": origin}}))
+        )
+    assert why_not(files).endswith("cannot be joined: ridge is of different plug-in files")
+    assert not why_not_paired(files)
+    assert not why_not([files[0], (tmp_path / "b", part(whole, ("ridge",), tasks=("roll-gc",)))])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"conditions": ["plain"]}, "config: name of a condition = None is not a text"),
+        ({"played": [{"condition": ""}]}, "config: played: task = None is not a text"),
+        ({"datasets": []}, "config: datasets = [] is not an object"),
+        ({"definitions": {"slide": [0]}}, "definition of the task slide is"),
+    ],
+)
+def test_a_damaged_file_among_several_is_named_in_one_line(
+    change, message, whole, tmp_path, capsys
+):
+    a, b = tmp_path / "a.json", tmp_path / "b.json"
+    write(part(whole, ("embedded",)), a)
+    other = part(whole, ("ridge",))
+    write(replace(other, config=other.config | change), b)
+    assert main(["report", "--compare", f"{a},{b}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "b.json" in line
+    assert message in line
 
 
 def test_pairs_give_ratio_difference_and_wins():

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from icpi_benchmarks.contest.entrants import Entrant
+from icpi_benchmarks.spent.cells import SpentCells
 from icpi_benchmarks.spent.tables import stopped_after, text
 from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import BudgetSpent, UsageError
+from icpi_ros.core.errors import BudgetSpent, Refusal, UsageError
 from icpi_ros.core.types import Outcome, Proposal
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver, Recommendation, lowest_mean
@@ -25,6 +27,7 @@ from icpi_ros.runs.run import Run
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.runs.trial_tables import trial_rows
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.feasibility import anything
 from icpi_ros.testing import toy
 
 NOISE = 0.001
@@ -346,6 +349,21 @@ def test_the_benchmark_counts_what_a_stopped_run_spends_and_loses():
     ]
 
 
-def test_a_run_with_a_failed_trial_is_counted_apart():
+def test_a_failed_trial_counts_and_a_run_without_a_first_outcome_does_not():
     rows = [row(n, 0.1) for n in range(5)] + [{**row(5, 0.1), "cost": None}]
-    assert text(rows, seed=0)[3] == "  embedded: no run without a failed trial"
+    none = [{**row(0, 0.1), "instance": 1}, {**row(1, 0.1), "instance": 1, "cost": None}]
+    del none[1]["answer"]
+    head = "  embedded: 1 runs, 1 whose first attempt failed left out, 1 failed trials, 0.0 repeats"
+    assert text([*rows, *none], seed=0)[3] == head
+    assert text(none, seed=0)[3] == "  embedded: the first attempt of every run failed"
+
+
+def test_a_row_of_a_trial_that_failed_has_no_cost_of_another(monkeypatch):
+    found = [rollout, lambda _: Refusal("toy: unstable"), rollout]
+    module = "icpi_benchmarks.spent.cells"
+    monkeypatch.setattr(f"{module}.simulated_feasibility", lambda *_: anything)
+    monkeypatch.setattr(f"{module}.simulator", lambda *_: lambda thetas: [found.pop(0)(thetas[0])])
+    who = (Entrant("gaining", Gaining, {}),)
+    rows = SpentCells((TOY,), 1, "train", (0.0,), who, 3, 0, examples=False)(0)
+    assert [row["cost"] is None for row in rows] == [False, True, False]
+    assert rows[1]["answer"] == rows[0]["cost"]

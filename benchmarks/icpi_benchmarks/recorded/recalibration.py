@@ -5,7 +5,9 @@
 
 Per data set and number of trials: factors on middle and half-width of the forecast, so that 68 and
 95 % of the outcomes are inside one and two half-widths.  Printed is also what every other instance
-has with the factors of the rest.  The factors in force when F was measured are taken out first.
+has with the factors of the rest.  The package's factors are taken out first, so that F has to be
+measured with the ones that are there; `--write` puts those of the data sets in F in the place of
+all others.
 """
 
 from __future__ import annotations
@@ -64,7 +66,9 @@ def steps(results: Results) -> Iterator[tuple[str, str, int, Array]]:
         for step in range(1, 1 + max(row["trial"] for row in ours)):
             here = [row for row in ours if row["trial"] == step and row["cost"] is not None]
             values = [[row[k] for k in ("predicted_cost", "predicted_std", "cost")] for row in here]
-            yield place[0], fingerprint, step, np.array(values, dtype=np.float64)
+            found = np.array(values, dtype=np.float64).reshape(-1, 3)
+            known = np.isfinite(found).all(axis=1) & (found[:, 1] > 0.0)
+            yield place[0], fingerprint, step, found[known]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

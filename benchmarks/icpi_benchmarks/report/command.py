@@ -7,7 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from icpi_benchmarks.report.comparison import compare, comparison_markdown, comparison_text
+from icpi_benchmarks.report.comparison import (
+    checked,
+    compare,
+    comparison_markdown,
+    comparison_text,
+)
 from icpi_benchmarks.report.exports import write_tables
 from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.markdown import save_markdown
@@ -52,7 +57,7 @@ def report_files(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
             cannot be joined.
     """
     refuse_video(asked)
-    found = [(path, read(path)) for path in paths]
+    found = [(path, checked(path)) for path in paths]
     mixed = _two_files([(path, results.config) for path, results in found])
     what = f"a comparison of {len(paths)} files"
     mixed = refuse_ways(mixed, what, "compare benchmarks of one of them", mix)

@@ -16,11 +16,11 @@ from icpi_benchmarks.report.words import (
     significant,
 )
 from icpi_benchmarks.results import Results, read
-from icpi_benchmarks.statistics.blocks import ResultBlock, blocks
+from icpi_benchmarks.statistics.blocks import ResultBlock, blocks, check
 from icpi_benchmarks.statistics.comparison import StepComparison, compared
 from icpi_benchmarks.statistics.joining import File, joined, why_not_paired
 from icpi_benchmarks.statistics.summaries import IntervalEstimate
-from icpi_ros.core.errors import UsageError
+from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.text import printable
 
 HEADER = ("task", "after", "instances", "A [mm]", "B [mm]", "A / B [95 %]", "A - B [mm] [95 %]")
@@ -70,7 +70,7 @@ def compare(text: str, paths: Sequence[Path]) -> list[Comparison]:
         )
     if not paths:
         return _two_files(Path(names[0]), Path(names[1]))
-    results = joined([(path, read(path)) for path in paths])
+    results = joined([(path, checked(path)) for path in paths])
     shown = " + ".join(path.name for path in paths)
     return [_pair((shown, results), names[0], (shown, results), names[1])]
 
@@ -89,12 +89,28 @@ def comparison_markdown(found: Sequence[Comparison]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def checked(path: Path) -> Results:
+    """Return the results in a file whose values have the types that joining needs.
+
+    Raises:
+        ResultsError: it cannot be read.
+        InvalidValue: it is damaged; names the file.
+    """
+    results = read(path)
+    try:
+        check(results)
+    except InvalidValue as exc:
+        exc.args = (f"{path}: {exc}",)
+        raise
+    return results
+
+
 # --- inside -------------------------------------------------------------------------------------
 
 
 def _two_files(first: Path, second: Path) -> list[Comparison]:
     """Compare every improver that both files have; without one, the default of each."""
-    one, other = read(first), read(second)
+    one, other = checked(first), checked(second)
     files: list[File] = [(first, one), (second, other)]
     if reason := why_not_paired(files):
         raise UsageError(reason)

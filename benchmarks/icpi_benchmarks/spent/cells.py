@@ -79,34 +79,38 @@ class SpentCells:
     def _run(
         self, task: Task, instance: Instance, bench: SharedRollouts, improver: Improver
     ) -> list[Row]:
+        source = _AfterFirst(improver, instance, self.seed)
         run = Run(
             task,
             goal=instance.goal,
             trials=self.trials,
             seed=self.seed,
-            proposals=_AfterFirst(improver, instance, self.seed),
+            proposals=source,
         )
         costs: list[float] = []  # true, of the trials that are done
         rows: list[Row] = []
-        for _ in range(self.trials):
+        for source.trial in range(self.trials):
             trial = run.ask()
-            (result,) = bench.execute([trial.theta], trial.number)
+            (result,) = bench.execute([trial.theta], source.trial)
             if isinstance(result, Refusal):
                 run.skip(result.text)
             else:
                 costs.append(result.cost)
                 trial = run.tell(result.path)
-            rows.append(_row(trial, run.history, costs, improver))
+            failed = isinstance(result, Refusal)
+            row = _row(trial, run.history, costs, improver, failed)
+            rows.append(row | {"trial": source.trial})
         return rows
 
 
-@dataclass(frozen=True)
+@dataclass
 class _AfterFirst:
-    """Proposals of an improver after the first attempt of an instance."""
+    """Proposals of an improver after the first attempt of an instance; failed trials count."""
 
     improver: Improver
     instance: Instance
     seed: int
+    trial: int = 0
 
     def propose(
         self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
@@ -114,23 +118,29 @@ class _AfterFirst:
         """See :class:`icpi_ros.runs.proposals.Proposals`."""
         if not history:
             return Proposal(self.instance.theta, FIRST)
-        words = (self.seed, self.instance.number, len(history), self.improver.name)
+        words = (self.seed, self.instance.number, self.trial, self.improver.name)
         found = self.improver.propose(history, proposal_rng(*words))
         return replace(found, latency=0.0)
 
 
 def _row(
-    trial: Trial, history: Sequence[Outcome], costs: Sequence[float], improver: Improver
+    trial: Trial,
+    history: Sequence[Outcome],
+    costs: Sequence[float],
+    improver: Improver,
+    failed: bool,
 ) -> Row:
-    """Return the row of a trial: costs are true, but the one that was seen."""
+    """Return the row of a trial but for its number; None = it failed.
+
+    Costs are true, but the one that was seen.
+    """
     if not history:
-        return {"trial": trial.number, "cost": None}
+        return {"cost": None}
     seen = [outcome.cost for outcome in history]
     answer = improver.recommend(history)
     return {
-        "trial": trial.number,
-        "cost": costs[-1],
-        "seen": trial.cost,
+        "cost": None if failed else costs[-1],
+        "seen": None if failed else trial.cost,
         "repeat": trial.proposal.is_repeat,
         "gain": trial.proposal.expected_gain,
         "noise_inferred": trial.proposal.trial_noise,

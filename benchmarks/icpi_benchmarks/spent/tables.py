@@ -25,7 +25,7 @@ def text(rows: Sequence[Row], seed: int) -> list[str]:
         lines += ["", f"noise {1e3 * noise:g} mm"]
         for label in dict.fromkeys(label for label, *_ in runs):
             found = [run for (name, *_), run in runs.items() if name == label]
-            complete = [run for run in found if all(row["cost"] is not None for row in run)]
+            complete = [run for run in found if all("answer" in row for row in run)]
             lines += _lines(label, complete, len(found) - len(complete), seed)
     return lines
 
@@ -47,9 +47,11 @@ def _runs(rows: Sequence[Row]) -> dict[tuple[str, str, int], list[Row]]:
 
 def _lines(label: str, runs: Sequence[Sequence[Row]], left_out: int, seed: int) -> list[str]:
     if not runs:
-        return [f"  {label}: no run without a failed trial"]
+        return [f"  {label}: the first attempt of every run failed"]
     repeats = np.mean([sum(row["repeat"] for row in run) for run in runs])
-    gone = f", {left_out} with a failed trial left out" if left_out else ""
+    failed = sum(row["cost"] is None for run in runs for row in run)
+    gone = f", {left_out} whose first attempt failed left out" if left_out else ""
+    gone += f", {failed} failed trials" if failed else ""
     lines = [f"  {label}: {len(runs)} runs{gone}, {repeats:.1f} repeats"]
     for count in SHOWN:
         if count <= len(runs[0]):

@@ -42,6 +42,11 @@ _ROW: tuple[tuple[str, Any, str], ...] = (
         for name in ("cost", "best_cost", "seconds", "predicted_cost", "predicted_std")
     ),
 )
+_INSTANCE: tuple[tuple[str, Any, str], ...] = (
+    ("condition", str | None, "a text or null"),
+    ("task", *_TEXT),
+    ("instance", *_WHOLE),
+)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,10 @@ def check(results: Results) -> None:
         _require(condition.get("improvers", []), list, "a list", f"config: {label}: improvers")
     for label in (*results.config["tasks"], *results.config["improvers"]):
         _require(label, *_TEXT, "config: name of a task or improver")
+    _check_played(results.config.get("played"))
+    for index, entry in enumerate(results.instances):
+        for name, kinds, wanted in _INSTANCE:
+            _require(entry.get(name), kinds, wanted, f"instances[{index}]: {name}")
     if not results.rows:
         raise InvalidValue("the results have no rows: run the benchmark again")
     for index, row in enumerate(results.rows):
@@ -180,6 +189,19 @@ def check(results: Results) -> None:
             value = row.get(name)
             if not isinstance(value, kinds) or (kinds is int and value < 0):
                 _require(value, kinds, wanted, f"rows[{index}]: {name}")
+
+
+def _check_played(found: object) -> None:
+    """Check who played where in a file of joined results; others have no such list."""
+    if not isinstance(found, list):
+        return
+    for one in found:
+        _require(one, dict, "an object", "config: played")
+        for name in ("condition", "task"):
+            _require(one.get(name), *_TEXT, f"config: played: {name}")
+        _require(one.get("improvers"), list, "a list", "config: played: improvers")
+        for label in one["improvers"]:
+            _require(label, *_TEXT, "config: played: name of an improver")
 
 
 def _require(value: object, kinds: Any, wanted: str, where: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def why_not_paired(files: Sequence[File]) -> str:
 
 def why_not(files: Sequence[File]) -> str:
     """Return in one line why results files cannot be shown in one table; "" if they can."""
-    return why_not_paired(files) or next(_twice(files), "")
+    return why_not_paired(files) or next(chain(_twice(files), _other_versions(files)), "")
 
 
 def joined(files: Sequence[File]) -> Results:
@@ -120,7 +121,7 @@ def _differences(one: Results, other: Results) -> Iterator[str]:
         if here != there:
             yield f"{name} is {_short(here)} in one, {_short(there)} in the other"
     for name, what in MAPS.items():
-        ours, theirs = one.config.get(name, {}), other.config.get(name, {})
+        ours, theirs = _map(one.config, name), _map(other.config, name)
         for key in ours:
             if key in theirs and ours[key] != theirs[key]:
                 here, there = _short(ours[key]), _short(theirs[key])
@@ -139,6 +140,12 @@ def _circumstances(condition: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in (usual | dict(condition)).items() if key != "improvers"}
 
 
+def _map(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a map of ``config``; empty where it is none, as in older files."""
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(str(part) for part in value.values())
@@ -149,8 +156,8 @@ def _other_instances(one: Results, other: Results) -> Iterator[str]:
     ours = {(e["task"], e["condition"], e["instance"]): e for e in one.instances}
     for entry in other.instances:
         known = ours.get((entry["task"], entry["condition"], entry["instance"]))
-        for name in ("physics", "goal", "theta"):
-            if known and not _close(known[name], entry[name]):
+        for name in ("physics", "goal", "theta", "walk"):
+            if known and not _close(known.get(name), entry.get(name)):
                 yield f"{name} of instance {entry['instance']} of {entry['task']} differs"
 
 
@@ -177,7 +184,10 @@ def _first_costs(results: Results) -> dict[tuple[str, str, int], float]:
 
 
 def _close(one: Any, other: Any) -> bool:
-    a, b = np.atleast_1d(np.array(one, float)), np.atleast_1d(np.array(other, float))
+    try:
+        a, b = np.atleast_1d(np.array(one, float)), np.atleast_1d(np.array(other, float))
+    except (TypeError, ValueError):  # no numbers
+        return bool(one == other)
     return a.shape == b.shape and bool(np.allclose(a, b, TOLERANCE, 1e-12, equal_nan=True))
 
 
@@ -191,6 +201,16 @@ def _twice(files: Sequence[File]) -> Iterator[str]:
                     where = f"{one.task}, {one.condition}" if one.condition else one.task
                     yield f"{seen[key]} and {path} cannot be joined: both have {label} on {where}"
                 seen[key] = path
+
+
+def _other_versions(files: Sequence[File]) -> Iterator[str]:
+    """Yield improvers from outside of which two files have different versions."""
+    known: dict[str, tuple[Path, Any]] = {}
+    for path, results in files:
+        for label, origin in _map(results.config, "entrants").items():
+            first, before = known.setdefault(label, (path, origin))
+            if before != origin:
+                yield f"{first} and {path} cannot be joined: {label} is of different plug-in files"
 
 
 def _ordered(configs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -214,7 +234,7 @@ def _conditions(configs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _merged(configs: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
-    return {key: value for config in configs for key, value in (config.get(name) or {}).items()}
+    return {key: value for config in configs for key, value in _map(config, name).items()}
 
 
 def _played(
