@@ -20,7 +20,6 @@ from typing import ClassVar
 
 import rclpy
 from rclpy.action import ActionClient, ActionServer
-from rclpy.context import Context
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -181,37 +180,23 @@ def within(limit: float, action: Callable[[], None]) -> bool:
     return not thread.is_alive()
 
 
-def make_executor(awaits: bool = False, context: Context | None = None) -> Executor:
+def make_executor(node: IcpiNode) -> Executor:
     """Return the executor that takes the least time per message.
 
     At 100 joint states and clocks per second the events executor takes a third of the processor
     time of the usual one, which builds a new wait set for each; rclpy before 7.1.4 has none.
-
-    Args:
-        awaits: a callback is a coroutine, which only the usual one runs.
-        context: of the nodes; None = the default one.
     """
-    if awaits:
-        return SingleThreadedExecutor(context=context)
+    if node.awaits:
+        return SingleThreadedExecutor()
     try:
         from rclpy.experimental import EventsExecutor
-
-        return EventsExecutor(context=context)
-    # None there, or no file behind sys.stderr, to which it would have a crash of Python told.
-    except (ImportError, OSError, RuntimeError, AttributeError):
-        return SingleThreadedExecutor(context=context)
-
-
-def spin(executor: Executor) -> None:
-    """Spin an executor until it is shut down, or for :data:`MAX_SPIN_TIME`."""
-    if isinstance(executor, SingleThreadedExecutor):
-        executor.spin()
-    else:
-        executor.spin_until_future_complete(Future(), MAX_SPIN_TIME)
+    except ImportError:
+        return SingleThreadedExecutor()
+    return EventsExecutor()
 
 
 def _spin(node: IcpiNode, stop: threading.Event, parent: Parent) -> int:
-    executor = make_executor(node.awaits)
+    executor = make_executor(node)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin_forever, args=(node, executor), daemon=True)
     spinner.start()
@@ -245,7 +230,10 @@ def _spin_forever(node: IcpiNode, executor: Executor) -> None:
 
 def _spin_until_failure(node: IcpiNode, executor: Executor) -> None:
     try:
-        spin(executor)
+        if isinstance(executor, SingleThreadedExecutor):
+            executor.spin()
+        else:
+            executor.spin_until_future_complete(Future(), MAX_SPIN_TIME)
     except ExternalShutdownException:
         raise
     except Exception as exc:

@@ -10,11 +10,11 @@ from typing import Self
 import rclpy
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from icpi_ros.ros.base.spin import TEAR_DOWN_LIMIT, destroy, make_executor, spin, within
+from icpi_ros.ros.base.spin import TEAR_DOWN_LIMIT, destroy, within
 from icpi_ros.ros.bringup.processes import environment
 
 
@@ -39,7 +39,7 @@ class ClientNode:
             start_parameter_services=False,
         )
         self.changed = threading.Condition()
-        self._executor = make_executor(context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._closing = False
         self._spinner = threading.Thread(target=self._run, daemon=True)
@@ -76,8 +76,7 @@ class ClientNode:
 
     def _run(self) -> None:
         try:
-            while not self._closing:
-                spin(self._executor)
+            self._executor.spin()
         except ExternalShutdownException:
             pass
         except InvalidHandle:  # a callback under way finds its executor gone
