@@ -210,6 +210,10 @@ def test_a_page_of_markdown_has_tables_ratios_and_commands():
     assert "    icpi report noise.json\n" in page
     widths = {line.count("|") for line in page.splitlines() if line.startswith("|")}
     assert widths == {4, 3}
+    assert "Frozen" not in page
+    results.config["benchmark"] = {"name": "v1", "hash": "ab12"}
+    page = bench_markdown(results, summarise(results), "noise.png", "")
+    assert "Frozen benchmark v1, hash ab12." in page
     now = "best cost is what the best theta so far costs now"
     assert now not in page
     hostile = realistic(("slide",), WHO, [condition(drift=0.05)], instances=3, trials=3)

@@ -101,5 +101,7 @@ def test_results_say_which_benchmark_and_which_file_they_are_of(mine):
         }
     }
     assert f"icpi bench --plugin {path} --preset v1 --tasks slide" in found.command()
+    (one,) = entrants((name,))
+    assert replace(one, informed=True).origin()["informed"] is True  # an oracle from outside
     assert entrants(("knn",))[0].origin() == {}
     assert "benchmark" not in plan(preset="main").config()

@@ -78,7 +78,8 @@ class Entrant:
     def origin(self) -> dict[str, Any]:
         """Return name, options, file and its SHA-256 of an improver from outside; else nothing.
 
-        So that results say which version of it they are of.
+        So that results say which version of it they are of, and whether it receives the hidden
+        physics (``informed``).
         """
         module = self.kind.__module__
         if module.partition(".")[0] in _OURS:
@@ -90,6 +91,7 @@ class Entrant:
             "options": dict(self.options),
             "file": Path(file).name if file else module,
             "sha256": digest,
+            **({"informed": True} if self.informed else {}),
         }
 
     def using(self, recordings: Recordings | None) -> Entrant:

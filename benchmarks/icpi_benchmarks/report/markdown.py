@@ -114,6 +114,8 @@ def _what(config: Any, found: Sequence[TaskSummary]) -> str:
         f"seed {config['seed']}; {'; '.join(known)}.",
         "Best cost so far [mm]; intervals are 95 %, paired over instances.",
     ]
+    if isinstance(frozen := config.get("benchmark"), dict):
+        words.append(f"Frozen benchmark {frozen.get('name')}, hash {frozen.get('hash')}.")
     if lost:
         words.append(f"Left out for all alike, without a first outcome: {lost}.")
     return _plain(" ".join([*words, *mixed_lines(config)]))
