@@ -148,6 +148,7 @@ DAMAGE = {
     "times are no JSON": (lambda t: t, {"path_times": "[0,"}, "path_times is damaged"),
     "times are texts": (lambda t: t, {"path_times": '["a", 1]'}, "path_times is damaged"),
     "times go back": (lambda t: t, {"path_times": "[1, 0]"}, "must be finite and increase"),
+    "times after the start": (lambda t: t, {"path_times": f"{(TIMES + 0.1).tolist()}"}, "from 0"),
     "one time": (lambda t: t, {"path_times": "[0]"}, "2 to 500 seconds"),
     "more times": (lambda t: t, {"path_times": f"{list(range(99))}"}, "no column 'path_x_25'"),
 }  # fmt: skip
@@ -171,6 +172,9 @@ def test_arrays_that_do_not_fit_are_refused():
         check_task(replace(whole, path=whole.path[1:]), TOY)
     with pytest.raises(DatasetError, match="path_times of the data set are not finite"):
         check_task(replace(whole, path_times=TIMES[::-1]), TOY)
+    one = {n: getattr(whole, n)[:, :1] for n in ("path", "label_path")}
+    with pytest.raises(DatasetError, match="two at least"):
+        check_task(replace(whole, **one, path_times=TIMES[:1]), TOY)
 
 
 # --- examples on their way ------------------------------------------------------------------------
