@@ -234,8 +234,9 @@ class Embedded(Improver):
 
 def _bytes(outcome: Outcome) -> bytes:
     """Return all of a trial that a belief depends on."""
-    path = b"" if outcome.path is None else outcome.path.positions.tobytes()
-    return outcome.theta.tobytes() + outcome.error.tobytes() + path
+    path = outcome.path
+    seen = b"" if path is None else path.times.tobytes() + path.positions.tobytes()
+    return outcome.theta.tobytes() + outcome.error.tobytes() + seen
 
 
 def _looks_elsewhere(failed: int) -> bool:

@@ -41,9 +41,18 @@ MIN_SAMPLES = 4
 
 
 def path_times(task: Task) -> Array:
-    """Return the times ``(P,)`` [s] of a task's paths: :data:`TIMES`, as long as a trial lasts."""
+    """Return the times ``(P,)`` [s] of a task's paths: :data:`TIMES`, as long as a trial lasts.
+
+    Two at least, however short it is.
+    """
     times = np.array(TIMES)
-    return times[times <= task.max_duration]
+    return times[: max(2, np.count_nonzero(times <= task.max_duration))]
+
+
+def are_path_times(times: Array) -> bool:
+    """Return whether times are ``(P,)``, two at least, and increase from 0, which is the start."""
+    two = times.ndim == 1 and len(times) > 1
+    return two and bool(times[0] == 0.0 and np.isfinite(times).all() and (np.diff(times) > 0).all())
 
 
 def sample_path(trajectory: ObjectTrajectory | None, times: ArrayLike) -> Array:

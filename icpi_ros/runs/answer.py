@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from icpi_ros.core.errors import BudgetSpent, UsageError
+from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import ANSWER, Array, Outcome, Proposal, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import IMPROVERS
@@ -170,11 +170,11 @@ class Foreseen:
     def of(
         cls, proposals: Proposals, history: Sequence[Outcome], why_not: FeasibilityCheck
     ) -> Foreseen:
-        """Ask for the proposal of the next trial."""
+        """Ask for the proposal of the next trial; without one, nothing is known of it."""
         number, source = len(history), _source(proposals)
         try:
             return cls(source, number, source.propose(history, number, why_not))
-        except BudgetSpent as exc:  # whoever asks for the trial is told
+        except Exception as exc:  # whoever asks for the trial is told; the last one is done
             return cls(source, -1, Proposal(history[-1].theta, "", str(exc)))
 
     def propose(

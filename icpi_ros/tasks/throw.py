@@ -140,7 +140,9 @@ class ThrowGc(Task):
 
 
 def height(trajectory: ObjectTrajectory) -> float:
-    """Return the height of a path's top [m]: the vertex of a parabola through the samples there.
+    """Return the height of a path's top [m]: that of a parabola through the samples there.
+
+    Its vertex, unless noise bends it so that this is not among the samples: then the higher end.
 
     Raises:
         ObservationMissing: samples around the highest one are missing.
@@ -152,6 +154,8 @@ def height(trajectory: ObjectTrajectory) -> float:
         raise ObservationMissing("the ball was not seen around the top of its path")
     steps = np.arange(-AROUND, AROUND + 1, dtype=np.float64)
     level, slope, bend = np.polynomial.polynomial.polyfit(steps, around, 2)
+    if abs(slope) >= -2.0 * AROUND * bend:
+        return float(level + AROUND * abs(slope) + AROUND**2 * bend)
     return float(level - 0.25 * slope**2 / bend)
 
 

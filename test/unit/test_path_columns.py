@@ -11,7 +11,7 @@ from pushing_task import PUSHING, PUSHING_GOALS, closed_form
 from toy_task import TOY, toy_dataset
 
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import DatasetError
+from icpi_ros.core.errors import DatasetError, ObservationMissing
 from icpi_ros.core.types import Trial
 from icpi_ros.learn.building import retrace as retrace_module
 from icpi_ros.learn.building import search as search_module
@@ -148,6 +148,7 @@ DAMAGE = {
     "times are no JSON": (lambda t: t, {"path_times": "[0,"}, "path_times is damaged"),
     "times are texts": (lambda t: t, {"path_times": '["a", 1]'}, "path_times is damaged"),
     "times go back": (lambda t: t, {"path_times": "[1, 0]"}, "must be finite and increase"),
+    "times after the start": (lambda t: t, {"path_times": f"{(TIMES + 0.1).tolist()}"}, "from 0"),
     "one time": (lambda t: t, {"path_times": "[0]"}, "2 to 500 seconds"),
     "more times": (lambda t: t, {"path_times": f"{list(range(99))}"}, "no column 'path_x_25'"),
 }  # fmt: skip
@@ -171,6 +172,9 @@ def test_arrays_that_do_not_fit_are_refused():
         check_task(replace(whole, path=whole.path[1:]), TOY)
     with pytest.raises(DatasetError, match="path_times of the data set are not finite"):
         check_task(replace(whole, path_times=TIMES[::-1]), TOY)
+    one = {n: getattr(whole, n)[:, :1] for n in ("path", "label_path")}
+    with pytest.raises(DatasetError, match="two at least"):
+        check_task(replace(whole, **one, path_times=TIMES[:1]), TOY)
 
 
 # --- examples on their way ------------------------------------------------------------------------
@@ -271,6 +275,23 @@ def test_what_would_be_the_path_of_another_outcome_is_refused():
         retraced(PUSHING_GOALS, UR5E, replace(made, label_cost=made.label_cost + 0.1))
     with pytest.raises(DatasetError, match="has no plan that `icpi dataset build` made it by"):
         retraced(PUSHING_GOALS, UR5E, replace(made, provenance={"label": "hindsight"}))
+    with pytest.raises(DatasetError, match="has no plan that `icpi dataset build` made it by"):
+        retraced(PUSHING_GOALS, UR5E, replace(made, group=made.group - 1))
+
+
+@pytest.mark.usefixtures("toy_world")
+def test_a_label_that_is_not_observed_again_is_named(monkeypatch):
+    made = without_paths(build(PUSHING_GOALS, UR5E, PLAN))
+    observed, calls = type(PUSHING_GOALS).error, iter(range(len(made)))
+
+    def error(task, trajectory, goal):
+        if next(calls) == np.count_nonzero(made.group == 0):
+            raise ObservationMissing("the puck was not seen")
+        return observed(task, trajectory, goal)
+
+    monkeypatch.setattr(type(PUSHING_GOALS), "error", error)
+    with pytest.raises(DatasetError, match="label of row 0 cannot be executed again: the puck"):
+        retraced(PUSHING_GOALS, UR5E, made)
 
 
 def test_noise_on_labels_is_not_executed(toy_world):

@@ -157,6 +157,22 @@ def test_a_sample_of_one_execution_has_no_others_to_predict(data):
     assert outcome_model(replace(kept, label_cost=unknown), toy.SPACE, MASK).path is not None
 
 
+def test_the_same_places_at_other_times_are_another_path(data, model):
+    slower = replace(data, path_times=2.0 * data.path_times)
+    np.testing.assert_array_equal(
+        outcome_model(slower, toy.SPACE, MASK).path.times, 2.0 * model.path.times
+    )
+    theta, physics = toy.SPACE.sample(np.random.default_rng(1)), toy.PHYSICS.upper
+    error, path = toy.endpoint(theta, physics) - toy.GOAL, trajectory(theta, physics)
+    slow = ObjectTrajectory(2.0 * path.times, path.positions)
+    improver = Embedded(Context(toy.SPACE, toy.GOAL, MASK, data))
+    middles = [
+        improver.forecast([Outcome(theta, error, 0.1, seen)], THETAS[:1])[0]
+        for seen in (path, slow)
+    ]
+    assert middles[0] != middles[1]
+
+
 class _Known:
     """Belief whose deviations are those that a forecast expects."""
 

@@ -136,3 +136,10 @@ def test_a_task_has_the_times_that_its_trials_last():
     assert (np.diff(times) > 0.0).all()
     assert 1.3 < times[-1] <= 1.5
     assert len(path_times(TASKS.get("slide"))) > len(times)
+
+
+def test_a_trial_of_an_instant_has_a_start_and_another_place():
+    class Blink:
+        max_duration = 0.01
+
+    assert path_times(Blink()).tolist() == [0.0, 0.05]

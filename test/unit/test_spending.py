@@ -11,7 +11,7 @@ from icpi_benchmarks.spent.tables import stopped_after, text
 from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import BudgetSpent, Refusal, UsageError
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, Refusal, UsageError
 from icpi_ros.core.types import Outcome, Proposal
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver, Recommendation, lowest_mean
@@ -112,18 +112,20 @@ def test_an_improver_that_predicts_no_gain_cannot_stop_when_converged(improver):
         run_of(improver=improver, stop="when-converged")
 
 
-def test_a_budget_that_is_spent_shows_where_the_next_trial_is_asked_for(monkeypatch):
-    def spent(*_):
-        raise BudgetSpent("all calls are used")
+@pytest.mark.parametrize("error", [BudgetSpent, CompletionFailed])
+def test_what_a_model_fails_at_shows_where_the_next_trial_is_asked_for(monkeypatch, error):
+    def failed(*_):
+        raise error("no answer")
 
     run = played(run_of(stop="when-converged"), 2)
     trial = run.ask()
-    monkeypatch.setattr(Gaining, "propose", spent)
+    monkeypatch.setattr(Gaining, "propose", failed)
+    monkeypatch.setattr(Gaining, "may_be_replaced", False)
     run.tell(rollout(trial.theta))
     assert not run.finished
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(error):
         run.ask()
-    assert run.reason == "all calls are used"
+    assert run.reason == ("no answer" if error is BudgetSpent else "")
 
 
 def test_the_trial_that_was_thought_of_is_the_one_that_is_executed():

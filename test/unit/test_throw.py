@@ -54,6 +54,14 @@ def test_the_top_lies_between_samples():
         height(ObjectTrajectory(TIMES, path))
 
 
+def test_noise_that_bends_a_top_the_wrong_way_does_not_throw_it_away():
+    z = 0.4 + 1.5 * TIMES - 4.905 * TIMES**2
+    noise = 0.005 * np.random.default_rng(0).standard_normal((300, len(z)))
+    paths = (np.column_stack([TIMES, TIMES, row]) for row in z + noise)
+    off = [height(ObjectTrajectory(TIMES, path)) - z.max() for path in paths]
+    assert np.abs(off).max() < 0.012
+
+
 def test_a_ball_that_stays_above_the_rim_has_no_outcome():
     z = RIM + 0.1 + 0.1 * np.sin(TIMES / 0.2)
     with pytest.raises(ObservationMissing, match="passed z = 0 m downwards"):

@@ -44,8 +44,8 @@ def retraced(
     Raises:
         DatasetError: it was not built in simulation, or an outcome is not the stored one.
     """
-    plan = _plan(dataset.provenance)
     times, groups = path_times(task), np.unique(dataset.group)
+    plan = _plan(dataset.provenance if groups[0] >= 0 else {})
     path, label_path = (np.full((len(dataset), len(times), 3), np.nan) for _ in range(2))
     on_draw(BuildProgress(0, len(groups), 0))
     for done, draw in enumerate(groups.tolist(), 1):
@@ -101,13 +101,19 @@ def _compare(
 ) -> None:
     """Check that the executions of ``rows`` have their errors."""
     for row, trajectory in zip(rows, trajectories, strict=True):
-        try:
-            error = task.error(trajectory, dataset.goal[row])
-        except ObservationMissing as exc:
-            raise DatasetError(f"row {row} cannot be executed again: {exc}") from exc
+        error = _error(task, trajectory, dataset, row, "row")
         off = float(np.max(np.abs(error - dataset.error[row])))
         if off > REBUILD_TOLERANCE:
             raise _other(int(row), "error", off)
+
+
+def _error(
+    task: Task, trajectory: ObjectTrajectory, dataset: Dataset, row: int, what: str
+) -> Array:
+    try:
+        return task.error(trajectory, dataset.goal[row])
+    except ObservationMissing as exc:
+        raise DatasetError(f"{what} {row} cannot be executed again: {exc}") from exc
 
 
 def _label_paths(
@@ -120,7 +126,7 @@ def _label_paths(
     found = _executed(task, arm, physics, thetas[first], threads)
     label = label.reshape(-1)
     for row, number in zip(rows, label, strict=True):
-        cost = task.cost(task.error(found[number], dataset.goal[row]))
+        cost = task.cost(_error(task, found[number], dataset, row, "label of row"))
         off = abs(cost - dataset.label_cost[row])
         if off > REBUILD_TOLERANCE:
             raise _other(int(row), "label_cost", float(off))

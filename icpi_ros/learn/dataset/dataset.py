@@ -20,7 +20,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.mixing import ArmId
-from icpi_ros.learn.paths import known_paths
+from icpi_ros.learn.paths import are_path_times, known_paths
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
@@ -265,8 +265,10 @@ def _check_paths(dataset: Dataset) -> None:
     if missing:
         raise DatasetError(f"the data set has paths, but no {missing[0]}: give all three, or none")
     times = paths["path_times"]
-    if times.ndim != 1 or not (np.isfinite(times).all() and (np.diff(times) > 0.0).all()):
-        raise DatasetError("path_times of the data set are not finite and strictly increasing")
+    if not are_path_times(times):
+        raise DatasetError(
+            "path_times of the data set are not finite and strictly increasing from 0, two at least"
+        )
     for name in PATHS:
         found, shape = paths[name].shape, (len(dataset), len(times), 3)
         if found != shape:

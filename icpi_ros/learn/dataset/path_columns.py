@@ -19,6 +19,7 @@ import numpy as np
 from icpi_ros.core.errors import DatasetError
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import PATHS, Dataset
+from icpi_ros.learn.paths import are_path_times
 
 TIMES = "icpi.path_times"
 """Key of the metadata with the times of the places: a JSON list of seconds."""
@@ -107,8 +108,9 @@ def times_of(texts: Mapping[str, str], path: Path) -> Array | None:
             f"data set {path}: metadata {TIMES} is damaged: must be a list of 2 to {MAX_PLACES} "
             "seconds"
         )
-    if not (np.isfinite(times).all() and (np.diff(times) > 0.0).all()):
+    if not are_path_times(times):
         raise DatasetError(
-            f"data set {path}: metadata {TIMES} is damaged: its seconds must be finite and increase"
+            f"data set {path}: metadata {TIMES} is damaged: its seconds must be finite and "
+            "increase from 0"
         )
     return times

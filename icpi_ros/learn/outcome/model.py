@@ -113,7 +113,8 @@ class _Source:
     @property
     def _identity(self) -> tuple[str, bytes, bytes, ParameterSpace, tuple[float, ...], bool]:
         data = self.dataset
-        paths = b"" if data.path is None else data.path.tobytes()
+        known = [part for part in (data.path_times, data.path) if part is not None]
+        paths = b"".join(part.tobytes() for part in known)
         return self.key, data.label_cost.tobytes(), paths, self.space, self.mask, self.paths
 
 
