@@ -14,7 +14,7 @@ import numpy as np
 
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.text import printable
-from icpi_ros.core.types import Array, Outcome, Proposal, Trial
+from icpi_ros.core.types import EXPECTED_GAIN, REPEAT, Array, Outcome, Proposal, Trial
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import (
     Context,
@@ -168,8 +168,14 @@ def by_operator(trial: Trial, theta: Array, by: str) -> Trial:
     """Return a trial under way with the theta ``(d,)`` that a person chose instead."""
     theta.setflags(write=False)  # improvers share it
     note = f"{by} changed what {trial.proposal.provenance} proposed"
+    known = trial.proposal.details
+    details = {**known, **{key: None for key in (EXPECTED_GAIN, REPEAT) if key in known}}
     proposal = replace(
-        trial.proposal, provenance=OPERATOR, predicted_cost=math.nan, predicted_std=math.nan
+        trial.proposal,
+        provenance=OPERATOR,
+        predicted_cost=math.nan,
+        predicted_std=math.nan,
+        details=details,
     )
     return replace(trial, theta=theta, proposal=proposal, projected=False, note=note)
 

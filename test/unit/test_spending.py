@@ -206,6 +206,24 @@ def test_the_answer_of_repeats_whose_noise_is_not_known_can_be_read_again(tmp_pa
     )
 
 
+def test_a_theta_that_a_person_chose_is_no_repeat_and_promises_nothing(tmp_path, monkeypatch):
+    def repeats(improver, history, rng):
+        details = {"expected_gain": 0.1, "repeat": True, "why": "noise"}
+        return Proposal(history[0].theta, "gaining", details=details)
+
+    monkeypatch.setattr(Gaining, "propose", repeats)
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        run = played(run_of(storage=store), 1)
+        assert run.ask().proposal.is_repeat
+        run.change(TOY.space.lower.copy(), "eve")
+        run.tell([0.1, 0.0])
+        kept = store.trials(run.run_id)[-1].proposal
+        run.close()
+    assert np.isnan(kept.expected_gain)
+    assert not kept.is_repeat
+    assert kept.details["why"] == "noise"
+
+
 @pytest.mark.parametrize("gain", [float("nan"), None])
 def test_a_gain_that_is_not_known_is_nan(gain):
     proposal = Proposal(np.zeros(2), "a plug-in", details={"expected_gain": gain})

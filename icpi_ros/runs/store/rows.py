@@ -11,6 +11,8 @@ import numpy as np
 from icpi_ros.core.redact import jsonable, redact, redact_text
 from icpi_ros.core.types import (
     ANSWER,
+    EXPECTED_GAIN,
+    REPEAT,
     Array,
     ObjectTrajectory,
     Proposal,
@@ -105,6 +107,10 @@ def unblob(data: bytes) -> Array:
     return np.frombuffer(data, dtype="<f8").astype(np.float64)
 
 
+CHANGED = {ANSWER, EXPECTED_GAIN, REPEAT}
+"""Details of a trial that its end, or a person, may change."""
+
+
 def begin_row(trial: Trial, execution: Execution) -> dict[str, Any]:
     """Return the columns that are known before a trial moves."""
     proposal = trial.proposal
@@ -128,10 +134,11 @@ def finish_row(trial: Trial) -> dict[str, Any]:
     """Return the columns that the end of a trial fills in.
 
     Theta and where it came from are among them: a person may have changed it since the start.
+    So are the details, where they have something that may change.
     """
     seen, details = trial.trajectory, trial.proposal.details
     return {
-        **({"details": to_json(details)} if ANSWER in details else {}),
+        **({"details": to_json(details)} if details.keys() & CHANGED else {}),
         "theta": blob(trial.theta),
         "projected": int(trial.projected),
         "provenance": trial.proposal.provenance,
