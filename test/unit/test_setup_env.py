@@ -57,7 +57,7 @@ def repo(monkeypatch, tmp_path):
     names = [*setup_env.SELF, *setup_env.PACKAGING, "icpi_msgs/msg/A.msg"]
     names += ["benchmarks/pyproject.toml"]
     names += [f"test/stand_ins/{name}/msg/B.msg" for name in ("control_msgs", "tf2_msgs")]
-    groups = ("uv", "runtime", "ros", "view", "bench", "local-llm", "weights", "dev")
+    groups = ("uv", "runtime", "ros", "view", "bench", "local-llm", "weights", "docs", "dev")
     names += [f"requirements/{group}.txt" for group in groups]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def steps_of(machine):
 
 DEMO = ["environment", "packages", "icpi_msgs", "package"]
 TEST = [
-    *("environment", "packages", "view", "bench", "local-llm", "dev", "benchmarks"),
+    *("environment", "packages", "view", "bench", "local-llm", "docs", "dev", "benchmarks"),
     *("icpi_msgs", "control_msgs", "tf2_msgs", "package"),
 ]
 
@@ -142,7 +142,7 @@ def test_a_second_set_up_does_nothing_and_tests_add_their_own(steps_of):
     assert steps_of("bench") == ["bench", "benchmarks"]
     assert steps_of("view") == ["view"]
     assert steps_of("local-llm") == ["local-llm", "weights"]
-    assert steps_of("test") == ["dev", "control_msgs", "tf2_msgs"]
+    assert steps_of("test") == ["docs", "dev", "control_msgs", "tf2_msgs"]
     assert steps_of("test") == steps_of("bench") == steps_of() == []
     assert steps_of(force=True) == DEMO
 
