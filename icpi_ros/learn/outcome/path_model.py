@@ -323,7 +323,7 @@ def _scored(errors: Conditioned, ways: Conditioned, paths: PathRows) -> tuple[Ar
         for i, row in enumerate(at.tolist()):
             beliefs = (_told(slopes[i], left[i], rest, temper, basis) for temper in TEMPERS)
             scores.append([_density(belief, off, basis, row, residual) for belief in beliefs])
-    return np.mean(scores or [np.zeros(len(TEMPERS))], axis=0), transfer, rest
+    return np.mean(scores or [[0.0] * len(TEMPERS)], axis=0), transfer, rest
 
 
 def _told(slopes: Array, left: Array, rest: Array, temper: float, basis: Array) -> LatentBelief:
