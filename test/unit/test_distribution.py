@@ -50,10 +50,11 @@ def built(tmp_path_factory):
 def installed(built, tmp_path_factory):
     """Environment with the wheel alone; what it depends on is that of this environment."""
     env = tmp_path_factory.mktemp("env")
-    carried_out("uv", "venv", "--quiet", "--python", sys.executable, env / "v", cwd=env)
+    uv = (sys.executable, "-m", "uv")
+    carried_out(*uv, "venv", "--quiet", "--python", sys.executable, env / "v", cwd=env)
     python = env / "v" / "bin" / "python"
     carried_out(
-        *("uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, built),
+        *(*uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, built),
         cwd=env,
     )
     site = Path(

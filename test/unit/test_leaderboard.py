@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
+import outsider
 import pytest
 from icpi_benchmarks.contest import frozen
 from icpi_benchmarks.contest.conditions import preset
@@ -12,7 +13,6 @@ from icpi_benchmarks.contest.plan import ContestPlan
 
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
-from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.dataset import shipped
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import SLIDE
@@ -40,9 +40,9 @@ def plan(**change):
 def mine(tmp_path, request):
     path = tmp_path / "mine.py"
     path.write_text(MINE.format(n=tmp_path.name))
-    plugins.load([str(path)])
-    yield path, f"mine-{tmp_path.name}"
-    IMPROVERS.forget(f"mine-{tmp_path.name}")
+    with outsider.forgotten():
+        plugins.load([str(path)])
+        yield path, f"mine-{tmp_path.name}"
 
 
 def test_this_checkout_has_the_benchmark_that_is_frozen():
