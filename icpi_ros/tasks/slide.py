@@ -68,11 +68,14 @@ class Slide(StrikeTask):
     max_duration: ClassVar[float] = 6.0
     strike: ClassVar[Strike] = strike_at(BLADE_HEIGHT)
     camera_target: ClassVar[CameraTarget | None] = CameraTarget(PUCK, Plane.level(0.01))
+    sliding_pairs: ClassVar[tuple[str, ...]] = ("puck_table",)
+    """Contact pairs of the scene that have the hidden friction."""
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set friction, mass and tilt; see :meth:`Task.apply_physics`."""
         friction, mass, tilt = physics
-        model.pair("puck_table").friction[:2] = friction
+        for pair in self.sliding_pairs:
+            model.pair(pair).friction[:2] = friction
         set_mass(model, "puck", mass)
         tilt_table(model, tilt)
 
@@ -92,14 +95,10 @@ class EdgeGc(SlideGc):
     summary: ClassVar[str] = "slide-gc on a table that ends: too far, and the puck slides away"
     scene: ClassVar[str] = "edge.xml"
     camera_target: ClassVar[CameraTarget | None] = None  # the ramp is not in the table's plane
-
-    def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
-        """Set friction of table and ramp, mass and tilt; see :meth:`Task.apply_physics`."""
-        friction, mass, tilt = physics
-        for pair in (f"{surface}_{foot}" for surface in ("table", "ramp") for foot in range(FEET)):
-            model.pair(pair).friction[:2] = friction
-        set_mass(model, "puck", mass)
-        tilt_table(model, tilt)
+    sliding_pairs: ClassVar[tuple[str, ...]] = (
+        *(f"table_{foot}" for foot in range(FEET)),
+        *(f"ramp_{foot}" for foot in range(FEET)),
+    )
 
 
 SLIDE = Slide()

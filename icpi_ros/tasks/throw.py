@@ -15,12 +15,10 @@ from icpi_ros.core.errors import ObservationMissing
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.motion.primitives import flings
-from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.robots.base import Arm
-from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.strike_task import set_mass, tilt_table
-from icpi_ros.tasks.toss import BALL_MASS, landing
+from icpi_ros.tasks.toss import TossGc, landing, set_flight
 
 if TYPE_CHECKING:
     import mujoco
@@ -34,7 +32,7 @@ AROUND = 3
 """Samples on each side of the highest one through which the top is fitted."""
 
 
-class ThrowGc(Task):
+class ThrowGc(TossGc):
     """Ball in a gripper, thrown by three joints; the goal varies, theta has eight parameters.
 
     The error is (place where the ball passes the rim's height downwards, top of its path) minus
@@ -43,9 +41,6 @@ class ThrowGc(Task):
 
     name: ClassVar[str] = "throw-gc"
     summary: ClassVar[str] = "throw a ball by eight parameters, so that it rises and lands as asked"
-    scene: ClassVar[str] = "toss.xml"
-    revision: ClassVar[int] = 1
-    object_body: ClassVar[str] = "ball"
     space: ClassVar[ParameterSpace] = ParameterSpace(
         (
             Parameter("duration", "s", 0.6, 0.8, "of each joint's travel"),
@@ -67,7 +62,6 @@ class ThrowGc(Task):
         label="goal",
     )
     default_goal: ClassVar[Array] = np.array([1.0, 0.13, 0.68])
-    goal_varies: ClassVar[bool] = True
     physics_space: ClassVar[ParameterSpace] = ParameterSpace(
         (
             Parameter("drag", "1/s", 0.0, 0.6, "slowing of a ball of 50 g by the air, per speed"),
@@ -88,17 +82,8 @@ class ThrowGc(Task):
     )
     error_names: ClassVar[tuple[str, ...]] = ("x [m]", "y [m]", "z [m]")
     cost_mask: ClassVar[Array] = np.ones(3)
-    rest: ClassVar[RestRule] = RestRule.never(period=0.01)
     max_duration: ClassVar[float] = 1.35
-
-    @property
-    def how_to_reset(self) -> str:
-        """Instruction to hand over the ball; see :meth:`Task.how_to_reset`."""
-        return "put the ball into the gripper"
-
-    def goal_point(self, goal: Array) -> Array:
-        """Landing place at the height of the rim; see :meth:`Task.goal_point`."""
-        return np.array([goal[0], goal[1], RIM])
+    rim: ClassVar[float] = RIM
 
     def trajectories(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
         """Flings of three joints; see :meth:`Task.trajectories`."""
@@ -117,24 +102,14 @@ class ThrowGc(Task):
         """The start of the throw: nothing is in the way; see :meth:`Task.ready`."""
         return np.asarray(self.trajectories(theta[np.newaxis], arm).positions[0, 0])
 
-    def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
-        """Relative error ``(3,)`` [m]: landing place and top minus goal.
-
-        Raises:
-            ObservationMissing: the ball was not seen around its landing or its top.
-        """
-        return self.outcome_goal(trajectory) - goal
-
     def outcome_goal(self, trajectory: ObjectTrajectory) -> Array:
-        """Landing place and top of the path; see :meth:`Task.outcome_goal`."""
-        return np.array([*landing(trajectory, RIM), height(trajectory)])
+        """Landing place and top of the path ``(3,)`` [m]; see :meth:`Task.outcome_goal`."""
+        return np.array([*landing(trajectory, self.rim), height(trajectory)])
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set drag, latency, tilt and mass; see :meth:`Task.apply_physics`."""
         drag, latency, tilt, mass = physics
-        first = int(model.joint("ball").dofadr[0])
-        model.dof_damping[first : first + 3] = BALL_MASS * drag
-        model.numeric("gripper_latency").data[0] = latency
+        set_flight(model, drag, latency)
         set_mass(model, "ball", mass)
         tilt_table(model, 0.0, tilt)
 

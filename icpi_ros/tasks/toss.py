@@ -86,6 +86,7 @@ class TossGc(Task):
     cost_mask: ClassVar[Array] = np.ones(2)
     rest: ClassVar[RestRule] = RestRule.never(period=0.01)
     max_duration: ClassVar[float] = 1.5
+    rim: ClassVar[float] = RIM
 
     @property
     def how_to_reset(self) -> str:
@@ -94,7 +95,7 @@ class TossGc(Task):
 
     def goal_point(self, goal: Array) -> Array:
         """Goal at the height of the rim; see :meth:`Task.goal_point`."""
-        return np.array([goal[0], goal[1], RIM])
+        return np.array([goal[0], goal[1], self.rim])
 
     def trajectories(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
         """Straight throws that rise; see :meth:`Task.trajectories`."""
@@ -121,15 +122,20 @@ class TossGc(Task):
 
     def outcome_goal(self, trajectory: ObjectTrajectory) -> Array:
         """Landing place; see :meth:`Task.outcome_goal`."""
-        return landing(trajectory, RIM)
+        return landing(trajectory, self.rim)
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set drag, latency and tilt; see :meth:`Task.apply_physics`."""
         drag, latency, tilt = physics
-        first = int(model.joint("ball").dofadr[0])
-        model.dof_damping[first : first + 3] = BALL_MASS * drag
-        model.numeric("gripper_latency").data[0] = latency
+        set_flight(model, drag, latency)
         tilt_table(model, tilt)
+
+
+def set_flight(model: mujoco.MjModel, drag: float, latency: float) -> None:
+    """Set the drag of the air on the ball [1/s], and the latency of the gripper [s]."""
+    first = int(model.joint("ball").dofadr[0])
+    model.dof_damping[first : first + 3] = BALL_MASS * drag
+    model.numeric("gripper_latency").data[0] = latency
 
 
 def landing(trajectory: ObjectTrajectory, height: float) -> Array:
