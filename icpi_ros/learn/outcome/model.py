@@ -17,7 +17,7 @@ Every example gives two rows: its own error, and its label: at theta + dtheta th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -91,7 +91,8 @@ def outcome_model(
         paths: whether the objects' paths are evidence; if not, it is a model of errors alone.
     """
     mask = tuple(float(value) for value in cost_mask)
-    return _cached(_Source(fingerprint(dataset), space, mask, dataset, paths))
+    key = key_of(_evidence(dataset), fingerprint(dataset))
+    return _cached(_Source(key, space, mask, paths, dataset))
 
 
 @dataclass(frozen=True)
@@ -101,21 +102,15 @@ class _Source:
     key: str
     space: ParameterSpace
     mask: tuple[float, ...]
-    dataset: Dataset
     paths: bool
+    dataset: Dataset = field(compare=False)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Source) and self._identity == other._identity
 
-    def __hash__(self) -> int:
-        return hash(self._identity)
-
-    @property
-    def _identity(self) -> tuple[str, bytes, bytes, ParameterSpace, tuple[float, ...], bool]:
-        data = self.dataset
-        known = [part for part in (data.path_times, data.path) if part is not None]
-        paths = b"".join(part.tobytes() for part in known)
-        return self.key, data.label_cost.tobytes(), paths, self.space, self.mask, self.paths
+def _evidence(dataset: Dataset) -> tuple[Array, ...]:
+    """Return what a model depends on beside the examples that a fingerprint is of."""
+    if dataset.path is None or dataset.path_times is None:
+        return (dataset.label_cost,)
+    return dataset.label_cost, dataset.path, dataset.path_times
 
 
 @lru_cache(maxsize=8)
@@ -168,9 +163,4 @@ def fit_name(dataset: Dataset, space: ParameterSpace, mask: Array) -> str:
     """Return the name of a shipped fit: of all that it depends on, the same on all processors."""
     sources = [(Path(__file__).parent / name).read_text("utf-8") for name in FIT_SOURCES]
     texts = (fingerprint(dataset), repr(space), repr([float(value) for value in mask]), *sources)
-    known = (
-        ()
-        if dataset.path is None or dataset.path_times is None
-        else (dataset.path, dataset.path_times)
-    )
-    return key_of((dataset.label_cost, *known), *texts, str(LATENT_DIM))
+    return key_of(_evidence(dataset), *texts, str(LATENT_DIM))

@@ -141,7 +141,7 @@ class PathModel:
         noise = max(float(np.median(beside[there])), 0.0) / self.unit**2
         mean, slopes = self.process.predict(thetas)
         missed, slopes = _beyond(values / self.unit - mean, slopes, off, basis, self.transfer)
-        near = _near(thetas, np.minimum(0.5 * self.process.length, LENGTH))
+        near = squared_exponential(thetas, thetas, np.minimum(0.5 * self.process.length, LENGTH))
         near = (1.0 - WHITE) * near + WHITE * np.eye(len(near))
         return self._likeliest(missed, slopes, near, noise, q)
 
@@ -186,8 +186,9 @@ def _beyond(
     return values - off @ transfer.T, left
 
 
-def _near(thetas: Array, lengths: Array) -> Array:
-    gap = (thetas[:, np.newaxis] - thetas) / lengths
+def squared_exponential(first: Array, second: Array, lengths: Array) -> Array:
+    """Return the squared exponential kernel ``(n, k)`` of ``(n, d)`` and ``(k, d)``."""
+    gap = (first[:, np.newaxis] - second) / lengths
     return np.asarray(np.exp(-0.5 * np.sum(gap**2, axis=2)))
 
 

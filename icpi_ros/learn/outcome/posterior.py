@@ -10,7 +10,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.learn.outcome.model import OutcomeModel
-from icpi_ros.learn.outcome.path_model import LatentBelief
+from icpi_ros.learn.outcome.path_model import LatentBelief, squared_exponential
 
 ROUGH_LENGTH = 0.001
 """Length of contact's roughness, scaled theta: the same theta ends at the same place, one beside it
@@ -98,7 +98,7 @@ class Posterior:
         basis = basis.reshape(len(missed), -1)
         lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
         sizes = residual[:, np.newaxis] * residual
-        near = np.kron(sizes * _kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
+        near = np.kron(sizes * squared_exponential(thetas, thetas, lengths), np.eye(mean.shape[1]))
         uneven = np.kron(_roughness(thetas, thetas), np.eye(mean.shape[1]))
         shared = basis @ basis.T
         factors = FACTORS if basis.shape[1] > 1 else WIDE_FACTORS
@@ -144,7 +144,9 @@ class Posterior:
         n, m = mean.shape
         cross = self._cross(thetas, flat, residual)
         white = cross @ self.factor.T
-        near = residual[:, np.newaxis] * residual * _kernel(thetas, thetas, self.lengths)
+        near = (
+            residual[:, np.newaxis] * residual * squared_exponential(thetas, thetas, self.lengths)
+        )
         near += self.rough**2 * _roughness(thetas, thetas)
         covariance = flat @ flat.T + np.kron(near, np.eye(m)) - white @ white.T
         return mean + (cross @ self.solved).reshape(n, m), covariance
@@ -158,7 +160,7 @@ class Posterior:
         """Return the covariance ``(k m, n m)`` of thetas ``(k, d)`` with the trials."""
         cross = flat @ self.basis.T
         near = residual[:, np.newaxis] * self.residual
-        near *= _kernel(thetas, self.thetas, self.lengths)
+        near *= squared_exponential(thetas, self.thetas, self.lengths)
         near += self.rough**2 * _roughness(thetas, self.thetas)
         m = len(flat) // len(thetas)
         for k in range(m):  # the residuals of two dimensions are independent
@@ -174,12 +176,6 @@ def _levels() -> tuple[tuple[float, float], ...]:
 def _inverse_root(covariance: Array) -> Array:
     """Return the inverse of the lower Cholesky factor."""
     return np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)), dtype=np.float64)
-
-
-def _kernel(first: Array, second: Array, lengths: Array) -> Array:
-    """Return the squared exponential kernel ``(n, k)`` of ``(n, d)`` and ``(k, d)``."""
-    gap = (first[:, np.newaxis] - second) / lengths
-    return np.asarray(np.exp(-0.5 * np.sum(gap**2, axis=2)))
 
 
 def _roughness(first: Array, second: Array) -> Array:
