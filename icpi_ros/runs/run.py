@@ -186,10 +186,11 @@ class Run(RunProgress):
 
     def _take_over(self, continuation: Continuation) -> None:
         self.storage.mark_interrupted(self.run_id)
-        stored = self.storage.trials(self.run_id)
-        self.trials = [trial for trial in stored if trial.status is TrialStatus.DONE]
-        for trial in stored:  # not paid for twice, and the same theta again
-            self._again = self._again if trial.status is TrialStatus.DONE else trial
+        for trial in self.storage.trials(self.run_id):
+            if trial.status is TrialStatus.DONE:
+                self.trials.append(trial)
+            else:  # not paid for twice, and the same theta again
+                self._again = trial
         self.resumed_from = len(self.trials)
         if continuation.permitted:
             what = continuation.mixed and f"from trial {self.resumed_from} {continuation.mixed}"
@@ -330,8 +331,7 @@ class Run(RunProgress):
 
     def skip(self, reason: str) -> Trial:
         """Record that the trial under way was not observed; the next one is proposed anew."""
-        self._record(trial := self._ended(TrialStatus.UNOBSERVED, reason))
-        return trial
+        return self._record(self._ended(TrialStatus.UNOBSERVED, reason))
 
     def fail(self, reason: str) -> Trial | None:
         """End the run: the executor refused or aborted the trial under way, which is returned.
@@ -363,9 +363,10 @@ class Run(RunProgress):
         notes = "; ".join(filter(None, (note, pending.note)))  # how it ended comes first
         return replace(pending, status=status, note=notes, seconds=seconds)
 
-    def _record(self, trial: Trial) -> None:
+    def _record(self, trial: Trial) -> Trial:
         self.storage.finish_trial(self.run_id, trial)
         self._note(trial)
+        return trial
 
     def _note(self, trial: Trial) -> None:
         self.trials = [t for t in self.trials if t.number != trial.number] + [trial]
@@ -377,8 +378,7 @@ class Run(RunProgress):
         if self._pending is not None:
             stored = self.storage.trials(self.run_id)[-1]
             if stored.status is TrialStatus.RUNNING:
-                trial = self._ended(status, reason)
-                self._record(trial)
+                trial = self._record(self._ended(status, reason))
             else:  # an interrupt came between the commit of its end and our note of it
                 self._note(stored)
         if not self.finished:
