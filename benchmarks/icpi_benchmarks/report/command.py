@@ -27,7 +27,6 @@ from icpi_benchmarks.statistics.verdicts import verdicts
 from icpi_ros.cli.report import MIXED
 from icpi_ros.cli.report_outputs import Outputs, say_file, say_page
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.files import replacing
 from icpi_ros.core.text import printable
 from icpi_ros.learn.dataset.mixing import refuse_ways
 from icpi_ros.report.page import save
@@ -87,7 +86,8 @@ def report_comparison(text: str, paths: Sequence[Path], asked: Outputs) -> None:
     if asked.json:
         asked.json.write([one.as_dict() for one in found])
     if asked.markdown:
-        _write_text(asked.markdown, comparison_markdown(found))
+        save(asked.markdown, comparison_markdown(found))
+        say_page(asked.markdown)
     else:
         print(comparison_text(found))
 
@@ -132,15 +132,6 @@ def _write(
     write_tables(files, asked)
     if not (asked.page or asked.folder or asked.csv or asked.parquet or asked.markdown):
         print(bench_text(results, found))
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc
-    say_page(path)
 
 
 def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:

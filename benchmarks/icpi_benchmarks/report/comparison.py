@@ -9,6 +9,7 @@ from typing import Any
 
 from icpi_benchmarks.report.markdown import table
 from icpi_benchmarks.report.words import (
+    aligned,
     estimate_text,
     mm,
     percent,
@@ -154,11 +155,7 @@ def where(key: tuple[str, str]) -> str:
 
 
 def _text(one: Comparison) -> str:
-    rows = [[*HEADER, *WINS], *map(_cells, one.steps)]
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
+    lines = aligned([[*HEADER, *WINS], *map(_cells, one.steps)])
     return "\n".join(map(printable, [_title(one), *lines, *_alone(one)]))
 
 

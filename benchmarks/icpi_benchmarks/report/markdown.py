@@ -36,8 +36,8 @@ from icpi_benchmarks.statistics.comparison import compared
 from icpi_benchmarks.statistics.predictions import predictions
 from icpi_benchmarks.statistics.summaries import ImproverSummary, TaskSummary
 from icpi_ros.core.errors import InvalidValue, UsageError
-from icpi_ros.core.files import replacing
 from icpi_ros.core.text import printable
+from icpi_ros.report.page import save
 
 CALIBRATION = "calibration"
 """The preset whose page is about predictions."""
@@ -61,12 +61,7 @@ def save_markdown(path: Path, results: Results, found: Sequence[TaskSummary], fi
     picture = path.with_suffix(".png")
     save_summary(picture, found, results.config["preset"])
     command = f"icpi report {files} --markdown {path.name}"
-    text = bench_markdown(results, found, picture.name, command)
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc
+    save(path, bench_markdown(results, found, picture.name, command))
     return picture
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icpi_benchmarks.report.words import estimate_text, share_text
+from icpi_benchmarks.report.words import aligned, estimate_text, share_text
 from icpi_benchmarks.statistics.predictions import TARGETS, StepPredictions, predictions
 from icpi_benchmarks.statistics.summaries import TaskSummary
 from icpi_ros.core.text import printable
@@ -36,11 +36,6 @@ def predictions_text(found: Sequence[TaskSummary]) -> str:
     parts = []
     for label in dict.fromkeys(row.improver for row in rows):
         header, lines = prediction_rows([row for row in rows if row.improver == label])
-        widths = [max(len(line[n]) for line in [header, *lines]) for n in range(len(header))]
-        shown = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-            for line in [header, *lines]
-        ]
         title = f"predictions of {label}, 95 % intervals over instances:"
-        parts.append("\n".join(map(printable, [title, *shown])))
+        parts.append("\n".join(map(printable, [title, *aligned([header, *lines])])))
     return "\n\n".join(parts)

@@ -9,6 +9,8 @@ from icpi_benchmarks.report.verdict import bench_verdict
 from icpi_benchmarks.report.words import (
     APART,
     WAITED,
+    aligned,
+    column_widths,
     cost_text,
     improved_text,
     instances_text,
@@ -100,10 +102,8 @@ def task_table(found: TaskSummary) -> str:
         "ms",
     ]
     rows = [header, *(_row(line, found) for line in (*found.ranked, *found.apart))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
-    rule = "  ".join("-" * width for width in widths)
-    lines.insert(1, rule)
+    lines = aligned(rows)
+    lines.insert(1, "  ".join("-" * width for width in column_widths(rows)))
     if found.apart:
         lines[2 + len(found.ranked) : 2 + len(found.ranked)] = [f"{APART}:"]
     notes = [unused] if (unused := unused_text(found)) else []
@@ -137,12 +137,7 @@ def _models(found: TaskSummary) -> list[str]:
     rows = model_rows(found)
     if not rows:
         return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        *("  ".join(_padded(row, widths)).rstrip() for row in rows),
-        WAITED,
-        *verdict_lines(found),
-    ]
+    return [*aligned(rows), WAITED, *verdict_lines(found)]
 
 
 def model_rows(found: TaskSummary) -> list[list[str]]:
@@ -179,13 +174,6 @@ def verdict_lines(found: TaskSummary) -> list[str]:
         else []
     )
     return head + [f"  {label}: {outcomes_text(ones)}" for label, ones in by_label.items()]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Right-align all columns but the first, which is text."""
-    return [row[0].ljust(widths[0])] + [
-        cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
-    ]
 
 
 def _troubles(lines: Sequence[ImproverSummary]) -> list[str]:

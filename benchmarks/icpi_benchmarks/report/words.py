@@ -198,3 +198,16 @@ def _model_notes(config: Mapping[str, Any]) -> list[str]:
     if not {label.split(":")[0] for label in labels}.isdisjoint(NULLS):
         notes.append(NULLS_MEAN)
     return notes
+
+
+def column_widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width of every column of a table."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table, all columns right-aligned but the first, which is text."""
+    first, *others = column_widths(rows)
+    return [
+        "  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]).rstrip() for row in rows
+    ]
