@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +88,14 @@ class Belief:
             "mean": list(self.mean),
             "covariance": [list(row) for row in self.covariance],
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Belief:
+        """Inverse of :meth:`as_dict`; not checked."""
+        return cls(
+            values["task"],
+            values["scene"],
+            tuple(values["names"]),
+            tuple(values["mean"]),
+            tuple(map(tuple, values["covariance"])),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -157,6 +157,21 @@ class DatasetPlan:
         for name in ("physics_range", "goal_range"):
             values[name] = {key: list(span) for key, span in getattr(self, name).items()}
         return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DatasetPlan:
+        """Inverse of :meth:`as_dict`; other entries, such as a provenance has, are left out.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError, InvalidValue: it is not of a plan.
+        """
+        known: dict[str, Any] = {
+            each.name: values[each.name] for each in fields(cls) if each.name != "around"
+        }
+        for name in ("physics_range", "goal_range"):
+            known[name] = {key: (low, high) for key, (low, high) in known[name].items()}
+        around = values.get("around")
+        return cls(**known, around=Belief.from_dict(around) if around else None)
 
     def command(self, task: Task) -> str:
         """Return the command that builds this data set, without what does not change it."""

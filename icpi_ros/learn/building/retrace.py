@@ -7,7 +7,7 @@ stored ones: a path belongs to its example, or there is none.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.belief import Belief
 
 
 def retraced(
@@ -63,28 +62,13 @@ def retraced(
 
 def _plan(provenance: Mapping[str, Any]) -> DatasetPlan:
     """Return the plan that a data set was built by."""
-    names = {field.name for field in fields(DatasetPlan)} - {"around"}
-    around = provenance.get("around")
     try:
-        values = {name: provenance[name] for name in names}
-        for name in ("physics_range", "goal_range"):
-            values[name] = {key: (low, high) for key, (low, high) in values[name].items()}
-        return DatasetPlan(**values, around=_belief(around) if around else None)
+        return DatasetPlan.from_dict(provenance)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidValue):
         raise DatasetError(
             "the data set has no plan that `icpi dataset build` made it by, so that its thetas "
             "cannot be executed again: build or import it again, which keeps the paths"
         ) from None
-
-
-def _belief(values: Mapping[str, Any]) -> Belief:
-    return Belief(
-        values["task"],
-        values["scene"],
-        tuple(values["names"]),
-        tuple(values["mean"]),
-        tuple(map(tuple, values["covariance"])),
-    )
 
 
 def _executed(
