@@ -21,6 +21,7 @@ from icpi_ros.learn.dataset.dataset import (
     empty,
     fingerprint,
     own_path,
+    paths_fingerprint,
     shipped,
 )
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
@@ -301,6 +302,7 @@ def prepare(
         versions=versions(),
         definition_hash=task.definition_hash(),
         dataset_hash=examples_hash(examples),
+        paths_hash=paths_fingerprint(examples),
         dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         learned_from=earlier.trials,
     )
@@ -327,7 +329,8 @@ def examples_of(
         dataset: the run's; None = the shipped one.
 
     Raises:
-        UsageError: it is another data set, or a run that it learns from is gone.
+        UsageError: it is another data set, or has other paths, or a run that it learns from is
+            gone.
     """
     config = storage.run(run_id).config
     examples = _examples_beside(task, improver, dataset, config.learned_from)
@@ -335,6 +338,12 @@ def examples_of(
         raise UsageError(
             f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
             "give that one with --dataset, or start a new run"
+        )
+    if config.paths_hash not in (None, now := paths_fingerprint(examples)):
+        raise UsageError(
+            f"run {run_id} began with other paths beside the same examples "
+            f"({config.paths_hash or 'none'}, now {now or 'none'}): give that data set with "
+            "--dataset, or start a new run"
         )
     try:
         return examples_behind(examples, storage, task, config.learned_from)
