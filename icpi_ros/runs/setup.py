@@ -26,6 +26,7 @@ from icpi_ros.learn.dataset.dataset import (
 )
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.learn.outcome.path_samples import remark_on_paths
 from icpi_ros.llm.client.budget import Spending, spent_on
 from icpi_ros.runs.answer import check_stop
 from icpi_ros.runs.earlier import (
@@ -157,9 +158,11 @@ def remark_on_examples(
     task: Task, improver: str, dataset: Dataset | None, earlier: EarlierRuns
 ) -> str:
     """Return one line on what a run does not learn from; empty = nothing to say."""
-    alone = ""
+    alone, kind = "", IMPROVERS.get(improver)
     has_set = dataset is not None or own_path(task).exists()
-    if not has_set and not earlier.trials and IMPROVERS.get(improver).uses_dataset:
+    if dataset is not None and kind.uses_paths:
+        alone = remark_on_paths(dataset, improver)
+    elif not has_set and not earlier.trials and kind.uses_dataset:
         alone = f"no data set of task {task.name}: {improver} learns from the run's own trials"
     return "; ".join(filter(None, (alone, earlier.remark)))
 

@@ -69,7 +69,7 @@ def read_marks(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def read_overviews(db: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str, RunOverview]:
-    """Return runs by id, a thousand at most; those that are not stored are left out."""
+    """Return runs by id (SQLite takes 32,766); those that are not stored are left out."""
     these = ", ".join("?" * len(run_ids))
     found = db.execute(_TRIALS.format(these), run_ids)
     trials = {run_id: list(rows) for run_id, rows in groupby(found, key=itemgetter("run_id"))}

@@ -161,7 +161,7 @@ class TrialStore(Storage):
             return read_marks(db)
 
     def overviews(self, run_ids: Sequence[str]) -> dict[str, RunOverview]:
-        """Return runs with their costs by id, a thousand at most; one that is damaged, too."""
+        """Return runs with their costs by id; one that is damaged, too."""
         with self._database.guard("list the runs") as db:
             return read_overviews(db, run_ids)
 

@@ -19,8 +19,8 @@ LOOK_EVERY = 0.5
 """Least time from one look at the store to the next [s], however many pages ask."""
 MAX_SHARE = 0.1
 """Largest share of the time that is spent on looks: those at a large store are further apart."""
-MAX_ROWS = 500
-"""Most runs that are read, and rows that are sent, at once: the newest are there first."""
+FIRST_ROWS, MAX_ROWS = 500, 2500
+"""Most runs that are read, and rows that are sent, at once: first, and then; the newest begin."""
 STORE_TIMEOUT = 2.0
 """Longest wait for another process's write [s]."""
 
@@ -64,7 +64,7 @@ class RunListing:
             every = not 0 < since <= self._version
             after = 0 if every else since
             changed = list(takewhile(lambda row: row[0] > after, reversed(self._rows.values())))
-            sent = changed[-MAX_ROWS:][::-1]
+            sent = changed[-(FIRST_ROWS if every else MAX_ROWS) :][::-1]
             left = len(changed) - len(sent)
             gone: list[Json] = [run for run, number in self._gone.items() if number > after]
             return {
@@ -140,7 +140,7 @@ class RunListing:
 
     def _read(self) -> None:
         """Read the next runs and number those that are new or changed."""
-        ids = list(self._unread)[:MAX_ROWS]
+        ids = list(self._unread)[: MAX_ROWS if self._rows else FIRST_ROWS]
         if self._store is None or not ids:
             return
         found = self._store.overviews(ids)
