@@ -315,7 +315,8 @@ def prepare(
         examples = examples_behind(examples, storage, task, earlier.trials)
     if proposals is not None:
         return PreparedRun(task, config, proposals)
-    remark = remark_on_examples(task, config.improver, dataset, earlier)
+    known = examples if earlier.trials else dataset
+    remark = remark_on_examples(task, config.improver, known, earlier)
     return PreparedRun(task, config, _seeded(task, config, examples), remark=remark)
 
 
