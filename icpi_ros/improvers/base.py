@@ -64,6 +64,8 @@ class Improver(ABC):
     needs_dataset: ClassVar[bool] = True
     uses_dataset: ClassVar[bool] = False
     """Without ``needs_dataset``: it takes the shipped data set where there is one."""
+    uses_paths: ClassVar[bool] = False
+    """It learns from the objects' paths in a data set, too."""
     asks_model: ClassVar[bool] = False
     predicts_gain: ClassVar[bool] = False
     """Its proposals say what they are expected to gain (``Proposal.expected_gain``) beside the

@@ -99,6 +99,7 @@ class Embedded(Improver):
     summary: ClassVar[str] = "learns the hidden physics in context and plans with it; no key needed"
     needs_dataset: ClassVar[bool] = False
     uses_dataset: ClassVar[bool] = True
+    uses_paths: ClassVar[bool] = True
     predicts_gain: ClassVar[bool] = True
     Options = EmbeddedOptions
     options: EmbeddedOptions

@@ -38,6 +38,9 @@ MAX_GAP = 0.15
 MIN_COVERAGE = 0.6
 """Least share of samples that must be there, up to the last place."""
 MIN_SAMPLES = 4
+MAX_DENSE = 10_000
+"""Samples up to which all of them are weighted for every place, most with 0; of longer paths those
+around it alone, which differs by rounding."""
 
 
 def path_times(task: Task) -> Array:
@@ -145,8 +148,9 @@ def _line(times: Array, values: Array, low: int, high: int) -> tuple[float, floa
 
 def _median_of_three(values: Array) -> Array:
     """Return each value's median with its neighbours: a single wrong sample is not seen."""
-    padded = np.concatenate([values[:1], values, values[-1:]])
-    return np.asarray(np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0))
+    before, after = np.append(values[:1], values[:-1]), np.append(values[1:], values[-1:])
+    low, high = np.minimum(before, after), np.maximum(before, after)
+    return np.asarray(np.maximum(low, np.minimum(high, values)))
 
 
 def _in_a_gap(moments: Array, seen: Array, sampled: Array) -> bool:
@@ -165,7 +169,18 @@ def _places(times: Array, places: Array, moments: Array) -> Array:
     """Return the places ``(M, 3)`` at moments: weighted lines through the samples around them."""
     after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
     beside = np.maximum(moments - times[after - 1], times[after] - moments)
-    reach = np.maximum(AVERAGED, 1.001 * beside)[:, np.newaxis]
+    reach = np.maximum(AVERAGED, 1.001 * beside)
+    if len(times) <= MAX_DENSE:
+        return _weighted(times, places, moments, reach)
+    ends = np.searchsorted(times, [moments - reach, moments + reach]).T.tolist()
+    parts = [slice(low, high) for low, high in ends]
+    found = zip(parts, moments[:, np.newaxis], reach[:, np.newaxis], strict=True)
+    return np.vstack([_weighted(times[part], places[part], *around) for part, *around in found])
+
+
+def _weighted(times: Array, places: Array, moments: Array, reach: Array) -> Array:
+    """Return :func:`_places` of samples that weigh less the farther they are, up to ``reach``."""
+    reach = reach[:, np.newaxis]
     lag = times - moments[:, np.newaxis]
     weight = np.maximum(1.0 - np.abs(lag) / reach, 0.0)
     total = weight.sum(axis=1, keepdims=True)

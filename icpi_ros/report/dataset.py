@@ -23,6 +23,7 @@ from icpi_ros.learn.dataset.dataset import (
     paths_fingerprint,
     solved_share,
 )
+from icpi_ros.learn.outcome.path_samples import count_pathless
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
 
@@ -206,9 +207,11 @@ def known_text(dataset: Dataset) -> str:
     if dataset.path_times is None:
         return "paths: none"
     counts, times = count_paths(dataset), dataset.path_times
+    without, samples = count_pathless(dataset)
+    none = f"none in {without} of {samples} physics samples; " if without else ""
     return (
         f"paths: {counts['examples']} of {len(dataset)} examples, {counts['labels']} of their "
-        f"labels; {len(times)} places up to {times[-1]:g} s; fingerprint "
+        f"labels; {len(times)} places up to {times[-1]:g} s; {none}fingerprint "
         f"{paths_fingerprint(dataset)}"
     )
 

@@ -105,10 +105,10 @@ def earlier_runs(
     left_out: Counter[str] = Counter()
     chosen: dict[str, int] = {}
     for run in reversed(_listed(storage, task, named)):
-        why = _why_not(storage, run, task, execution)
+        room = MAX_TRIALS - sum(chosen.values())
+        why = _why_not(storage, run, task, execution) if room or named else _TOO_MANY
         if named and why:
             raise UsageError(f"learn_from: run {run.run_id} is {why}, so its trials do not fit")
-        room = MAX_TRIALS - sum(chosen.values())
         if why or not room:
             left_out[why or _TOO_MANY] += 1
         elif count := len(_usable(storage.trials(run.run_id))):

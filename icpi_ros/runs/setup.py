@@ -21,10 +21,12 @@ from icpi_ros.learn.dataset.dataset import (
     empty,
     fingerprint,
     own_path,
+    paths_fingerprint,
     shipped,
 )
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.learn.outcome.path_samples import remark_on_paths
 from icpi_ros.llm.client.budget import Spending, spent_on
 from icpi_ros.runs.answer import check_stop
 from icpi_ros.runs.earlier import (
@@ -156,9 +158,11 @@ def remark_on_examples(
     task: Task, improver: str, dataset: Dataset | None, earlier: EarlierRuns
 ) -> str:
     """Return one line on what a run does not learn from; empty = nothing to say."""
-    alone = ""
+    alone, kind = "", IMPROVERS.get(improver)
     has_set = dataset is not None or own_path(task).exists()
-    if not has_set and not earlier.trials and IMPROVERS.get(improver).uses_dataset:
+    if dataset is not None and kind.uses_paths:
+        alone = remark_on_paths(dataset, improver)
+    elif not has_set and not earlier.trials and kind.uses_dataset:
         alone = f"no data set of task {task.name}: {improver} learns from the run's own trials"
     return "; ".join(filter(None, (alone, earlier.remark)))
 
@@ -301,6 +305,7 @@ def prepare(
         versions=versions(),
         definition_hash=task.definition_hash(),
         dataset_hash=examples_hash(examples),
+        paths_hash=paths_fingerprint(examples),
         dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         learned_from=earlier.trials,
     )
@@ -310,7 +315,8 @@ def prepare(
         examples = examples_behind(examples, storage, task, earlier.trials)
     if proposals is not None:
         return PreparedRun(task, config, proposals)
-    remark = remark_on_examples(task, config.improver, dataset, earlier)
+    known = examples if earlier.trials else dataset
+    remark = remark_on_examples(task, config.improver, known, earlier)
     return PreparedRun(task, config, _seeded(task, config, examples), remark=remark)
 
 
@@ -327,7 +333,8 @@ def examples_of(
         dataset: the run's; None = the shipped one.
 
     Raises:
-        UsageError: it is another data set, or a run that it learns from is gone.
+        UsageError: it is another data set, or has other paths, or a run that it learns from is
+            gone.
     """
     config = storage.run(run_id).config
     examples = _examples_beside(task, improver, dataset, config.learned_from)
@@ -335,6 +342,12 @@ def examples_of(
         raise UsageError(
             f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
             "give that one with --dataset, or start a new run"
+        )
+    if config.paths_hash not in (None, now := paths_fingerprint(examples)):
+        raise UsageError(
+            f"run {run_id} began with other paths beside the same examples "
+            f"({config.paths_hash or 'none'}, now {now or 'none'}): give that data set with "
+            "--dataset, or start a new run"
         )
     try:
         return examples_behind(examples, storage, task, config.learned_from)

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 
-const { brief, counted, derived, differing, fits, grouping, middle, millimetres, nothing, ordered, read, written } =
+const { brief, counted, derived, differing, fits, grouping, middle, millimetres, nothing, ordered, read, thinned, written } =
   await import(pathToFileURL(process.argv[2]));
 const run = (id, more = {}) => derived({
   id, created: `2026-11-${id}T08:00:00`, task: "slide", arm: "ur5e", backend: "in_process", improver: "ridge",
@@ -51,6 +51,11 @@ const middles = (hash) => middle([runs[0], runs[1], short], choice(hash)).map(([
 assert.deepEqual(middles(""), [[0, 0.2], [1, 0.1], [2, 0.05]], "the best so far of a run that has ended holds on");
 assert.deepEqual(middles("curve=each"), [[0, 0.2], [1, 0.004], [2, 0.04]]);
 assert.deepEqual(middle([run("14")], choice("")), []);
+
+const many = Array.from({ length: 4000 }, (_, n) => run(String(n), { costs: [[0, n === 100 ? 0.001 : 0.1]] }));
+const [few, all] = [thinned([{ runs: many }])[0].runs, thinned([{ runs }])[0].runs];
+assert.equal(few.length, 1335, "every third, and the lowest");
+assert.ok(few.includes(many[100]) && all === runs);
 
 assert.deepEqual(differing([{ a: "1", b: "2", __proto__: null }, { a: "1", c: "3" }]), { rows: [["b", ["2", null]], ["c", [null, "3"]]], same: 1 });
 assert.deepEqual(brief(["[0.6391997238969691, 2]", null]), ["[0.6392, 2]", null]);

@@ -12,7 +12,7 @@ from icpi_ros.cli.main import whole_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PROGRAMS = r"(?:\S*/)?(icpi|make|ros2|python3?|colcon|rosdep|pip) .*"
+PROGRAMS = r"(?:\S*/)?(icpi|make|dask|ros2|python3?|colcon|rosdep|pip) .*"
 SHELLS = ("", "bash", "sh", "console")
 ENTRIES = yaml.safe_load((ROOT / "test" / "doc_commands.yaml").read_text(encoding="utf-8"))
 

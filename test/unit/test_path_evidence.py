@@ -8,14 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import toy
+from toy_task import TOY
 
 from icpi_ros.core.types import ObjectTrajectory, Outcome
 from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.embedded import Embedded
+from icpi_ros.learn.outcome.fitting.rows import RowFrame, rows_of
 from icpi_ros.learn.outcome.forecast import forecast
 from icpi_ros.learn.outcome.model import outcome_model
+from icpi_ros.learn.outcome.path_model import path_rows
+from icpi_ros.learn.outcome.path_samples import evenly_known, without_pathless
 from icpi_ros.learn.outcome.posterior import Posterior
 from icpi_ros.learn.paths import TIMES, sample_paths
+from icpi_ros.runs.earlier import EarlierRuns
+from icpi_ros.runs.setup import remark_on_examples
 
 MASK = np.array([1.0, 0.0])
 TIMES_TO_2_S = np.array([time for time in TIMES if time <= 2.0])
@@ -149,6 +155,48 @@ def test_data_without_paths_or_with_few_of_them_have_no_path_model(data):
         other = replace(data, path=paths, label_path=None if paths is None else data.label_path)
         other = other if paths is not None else replace(other, path_times=None)
         assert outcome_model(other, toy.SPACE, MASK).path is None
+
+
+def without_paths_of(data, *samples):
+    known = np.where(np.isin(data.group, samples)[:, np.newaxis, np.newaxis], np.nan, data.path)
+    return replace(data, path=known)
+
+
+def test_a_sample_without_paths_costs_no_other_its_path(data):
+    one, two = without_paths_of(data, 3), without_paths_of(data, 3, 4)
+    assert outcome_model(one, toy.SPACE, MASK).path is not None
+    assert set(without_pathless(one).group) == set(range(12)) - {3}
+    assert without_pathless(two) is two  # too many to be left out
+    assert without_pathless(data) is data
+
+
+def test_one_line_says_what_becomes_of_a_sample_without_paths(data):
+    def remark(known, improver="embedded"):
+        return remark_on_examples(TOY, improver, known, EarlierRuns())
+
+    assert "of 1 of 12 physics samples of the data set: embedded learns from the others alone" in (
+        remark(without_paths_of(data, 3))
+    )
+    assert "embedded learns from no path" in remark(without_paths_of(data, 3, 4))
+    assert remark(data) == remark(without_paths_of(data, *range(12))) == ""
+    assert remark(without_paths_of(data, 3), "knn") == ""
+
+
+def test_thinning_skips_no_sample(data):
+    """Every second one of 480 paths, where one sample has the odd rows alone."""
+    many = data.take(np.tile(np.arange(60), 8))
+    group = np.arange(480) // 2 % 11 + 1
+    group[1:20:2] = 0
+    known = (group != 0) | (np.arange(480) % 2 == 1)
+    many = replace(many, group=group, path=np.where(known[:, None, None], many.path, np.nan))
+    rows = rows_of(many, RowFrame.of(many, toy.SPACE, MASK))
+    assert path_rows(many, rows) is None
+    found = path_rows(evenly_known(many, rows), rows)
+    counts = np.bincount(found.rows.group)
+    assert counts.sum() == 300
+    assert counts[0] == 10  # all of them, and of the others nearly the same number
+    assert set(counts[1:]) <= {26, 27}
+    assert evenly_known(data, rows_of(data, RowFrame.of(data, toy.SPACE, MASK))) is data
 
 
 def test_a_sample_of_one_execution_has_no_others_to_predict(data):

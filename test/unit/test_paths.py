@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.learn import paths
 from icpi_ros.learn.paths import MOVED, known_paths, path_times, sample_path, sample_paths
 from icpi_ros.tasks import TASKS
 
@@ -143,3 +144,10 @@ def test_a_trial_of_an_instant_has_a_start_and_another_place():
         max_duration = 0.01
 
     assert path_times(Blink()).tolist() == [0.0, 0.05]
+
+
+def test_a_path_of_very_many_samples_is_read_by_windows(monkeypatch):
+    seen = struck(rate=997.0, noise=1e-4)
+    dense = sample_path(seen, TIMES)
+    monkeypatch.setattr(paths, "MAX_DENSE", 10)
+    assert distances(sample_path(seen, TIMES), dense).max() < 1e-7

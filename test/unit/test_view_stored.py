@@ -182,7 +182,7 @@ def test_only_what_changed_is_told_again(tmp_path):
     with StoredRunsPage(path, "127.0.0.1", 0, {}, PageResponse) as page:
         assert news(page.link) == {
             "version": 0, "whole": True, "runs": [], "gone": [], "store": str(path),
-            "there": False, "trouble": "",
+            "there": False, "trouble": "", "left": 0,
         }  # fmt: skip
         assert not path.exists()
         with TrialStore(path) as store:
@@ -199,6 +199,29 @@ def test_only_what_changed_is_told_again(tmp_path):
             store.delete_run(first)
             assert news(page.link, changed["version"])["gone"] == [first]
         assert len(news(page.link, 10**9)["runs"]) == 1  # a version of an earlier page: all of it
+
+
+def test_a_large_store_comes_in_parts_the_newest_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "FIRST_ROWS", 1)
+    monkeypatch.setattr(listing, "MAX_ROWS", 2)
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        ids = [run_of(store, costs=(0.1,)) for _ in range(5)]
+        with contextlib.closing(listing.RunListing(store.path)) as runs:
+            told, left = [], []
+            found = {"left": 1, "version": 0}
+            while found["left"]:
+                found = runs.news(found["version"])
+                told.append([row["id"] for row in found["runs"]])
+                left.append(found["left"])
+            assert (told, left) == ([[ids[4]], ids[3:1:-1], ids[1::-1]], [4, 2, 0])
+            store.set_state(ids[2], "failed")
+            store.delete_run(ids[0])
+            last = runs.news(found["version"])
+            assert [(row["id"], row["state"]) for row in last["runs"]] == [(ids[2], "failed")]
+            assert (last["gone"], last["left"]) == ([ids[0]], 0)
+            first = runs.news(0)  # another viewer
+            assert (len(first["runs"]), first["left"], first["whole"]) == (1, 3, True)
+            assert first["gone"] == []
 
 
 def test_a_store_that_cannot_be_read_says_so_and_comes_back(tmp_path):

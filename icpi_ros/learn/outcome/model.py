@@ -37,6 +37,7 @@ from icpi_ros.learn.outcome.path_model import (
     residual_of,
     with_paths,
 )
+from icpi_ros.learn.outcome.path_samples import evenly_known, without_pathless
 from icpi_ros.learn.outcome.recalibration import Factors, factors_of
 from icpi_ros.learn.outcome.residual import ResidualMap
 
@@ -127,13 +128,23 @@ def learn(
 ) -> OutcomeModel:
     """Return the model of a data set; ``fits`` finds or computes what an optimiser has to find.
 
-    Without ``paths`` it is the first of the fits that it has with them: of the errors alone.
+    Without ``paths`` it is the first of the fits that it has with them: of the errors alone.  With
+    them, samples that have none are left out where they are few, unless paths help in nothing.
     """
+    if paths and (tracked := without_pathless(dataset)) is not dataset:
+        model = _learn(tracked, space, mask, fits, paths)
+        return model if model.path else _learn(dataset, space, mask, fits, paths=False)
+    return _learn(dataset, space, mask, fits, paths)
+
+
+def _learn(
+    dataset: Dataset, space: ParameterSpace, mask: Array, fits: Fetch, paths: bool
+) -> OutcomeModel:
     frame = RowFrame.of(dataset, space, mask)
     rows = rows_of(dataset, frame)
     name = fit_name(dataset, space, mask)
     found = fit(rows, min(LATENT_DIM, rows.groups - 1), name, fits)
-    ways = path_rows(dataset, rows) if paths else None
+    ways = path_rows(evenly_known(dataset, rows), rows) if paths else None
     known, path = Conditioned(rows, found), None
     if ways is not None:
         known, path = with_paths(known, ways, frame.scale.rms[frame.counted], name, fits)

@@ -1,9 +1,9 @@
-"""Every stored run with its costs, read at once: what a list of many runs shows."""
+"""Stored runs with their costs, many at once: what a list of runs shows."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -13,10 +13,17 @@ from icpi_ros.core.types import TrialStatus
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, execution_from_json
 from icpi_ros.runs.store.records import RunConfig, RunRecord, config_from_json
 
-_RUNS = "SELECT * FROM runs ORDER BY created, run_id"
+_MARKS = """
+    SELECT runs.*, trials.* FROM runs LEFT JOIN (
+        SELECT run_id AS of_run, count(*), max(started), max(finished), total(cost),
+            group_concat(status), sum(fallback_reason != '')
+        FROM trials GROUP BY run_id
+    ) AS trials ON of_run = run_id ORDER BY created DESC, run_id DESC
+"""
+_RUNS = "SELECT * FROM runs WHERE run_id IN ({}) ORDER BY created DESC, run_id DESC"
 _TRIALS = """
     SELECT run_id, number, status, started, finished, fallback_reason != '' AS replaced, cost
-    FROM trials ORDER BY run_id, number, attempt
+    FROM trials WHERE run_id IN ({}) ORDER BY run_id, number, attempt
 """
 _TEXTS = ("run_id", "created", "task", "improver", "config", "state", "note", "execution", "mixed")
 """Columns of a run that are texts."""
@@ -56,13 +63,18 @@ class RunOverview:
     damage: str = ""
 
 
-def read_overviews(db: sqlite3.Connection) -> list[RunOverview]:
-    """Return every run of an opened store, the oldest first."""
-    trials = {
-        run_id: list(rows)
-        for run_id, rows in groupby(db.execute(_TRIALS), key=itemgetter("run_id"))
-    }
-    return [_overview(dict(row), trials.get(row["run_id"], [])) for row in db.execute(_RUNS)]
+def read_marks(db: sqlite3.Connection) -> dict[str, int]:
+    """Return a mark for every run, the newest first; it changes with the run's overview."""
+    return {row["run_id"]: hash(tuple(row)) for row in db.execute(_MARKS)}
+
+
+def read_overviews(db: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str, RunOverview]:
+    """Return runs by id (SQLite takes 32,766); those that are not stored are left out."""
+    these = ", ".join("?" * len(run_ids))
+    found = db.execute(_TRIALS.format(these), run_ids)
+    trials = {run_id: list(rows) for run_id, rows in groupby(found, key=itemgetter("run_id"))}
+    runs = db.execute(_RUNS.format(these), run_ids)
+    return {row["run_id"]: _overview(dict(row), trials.get(row["run_id"], [])) for row in runs}
 
 
 def _overview(row: dict[str, Any], trials: list[sqlite3.Row]) -> RunOverview:

@@ -39,6 +39,8 @@ class RunConfig:
         versions: versions that matter (icpi_ros, numpy, ...).
         definition_hash: of the task (``Task.definition_hash``).
         dataset_hash: of the data set (``dataset.fingerprint``); empty = none used.
+        paths_hash: of its paths (``dataset.paths_fingerprint``), which are not in ``dataset_hash``;
+            empty = it has none, None = not recorded, a run of an older version.
         max_step: largest change of theta from an executed trial to the next, a share of each
             parameter's range, 0 (exclusive) to 1 (no limit).
         dataset_arm: arm of the data set where that is another than the run's, on purpose; empty =
@@ -64,6 +66,7 @@ class RunConfig:
     learned_from: Mapping[str, int] = field(default_factory=dict)
     first: str = "demonstration"
     stop: str = "after-trials"
+    paths_hash: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""

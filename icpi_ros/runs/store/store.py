@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from icpi_ros.core.types import Trial, TrialOrigin, TrialStatus
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution, execution_from_json
 from icpi_ros.runs.store.database import Database
 from icpi_ros.runs.store.lease import Lease, RunInUse, lease_holder
-from icpi_ros.runs.store.overview import RunOverview, read_overviews
+from icpi_ros.runs.store.overview import RunOverview, read_marks, read_overviews
 from icpi_ros.runs.store.records import (
     HALF_RUN,
     RunConfig,
@@ -155,10 +155,15 @@ class TrialStore(Storage):
                 for row in db.execute(query)
             ]
 
-    def overviews(self) -> list[RunOverview]:
-        """Return every run with its costs, the oldest first; one that is damaged, too."""
+    def marks(self) -> dict[str, int]:
+        """Return a number by id for every run, the newest first, that changes with its overview."""
         with self._database.guard("list the runs") as db:
-            return read_overviews(db)
+            return read_marks(db)
+
+    def overviews(self, run_ids: Sequence[str]) -> dict[str, RunOverview]:
+        """Return runs with their costs by id; one that is damaged, too."""
+        with self._database.guard("list the runs") as db:
+            return read_overviews(db, run_ids)
 
     def writes_of_others(self) -> int:
         """Return a number that changes when another process has written to the file."""

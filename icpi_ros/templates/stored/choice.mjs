@@ -3,6 +3,8 @@
 export const FACETS = ["task", "arm", "backend", "improver", "options", "state"];
 export const GROUPS = ["improver", "task", "arm", "backend", "options", "state"];
 export const MAX_CHOSEN = 24;
+export const MAX_FAINT = 1500; // thin curves of a figure: more make it slow, and none can be told apart
+const collator = new Intl.Collator("en", { numeric: true });
 const TEXTS = ["id", "task", "arm", "backend", "improver", "goal", "goal_text", "options", "state", "note", "damage", "mixed"];
 const SORTS = {
   id: (run) => run.id, created: (run) => run.created, task: (run) => run.task, arm: (run) => run.arm,
@@ -59,31 +61,30 @@ export function derived(run) {
   };
 }
 
-export function fits(run, choice, without = "") {
-  for (const name of FACETS) {
-    const wanted = choice.facets[name];
-    if (name !== without && wanted.size && !wanted.has(run[name])) return false;
-  }
-  if (choice.from && run.created < choice.from) return false;
-  if (choice.to && run.created.slice(0, choice.to.length) > choice.to) return false;
-  return choice.text.toLowerCase().split(/\s+/).every((word) => run.words.includes(word));
+export function fits(run, choice, without = "") { return matcher(choice, without)(run); }
+
+// Whether a run fits the filters, or all but one of them.
+export function matcher(choice, without = "") {
+  const facets = FACETS.filter((name) => name !== without && choice.facets[name].size).map((name) => [name, choice.facets[name]]);
+  const words = choice.text.toLowerCase().split(/\s+/).filter(Boolean), { from, to } = choice;
+  return (run) => facets.every(([name, wanted]) => wanted.has(run[name]))
+    && !(from && run.created < from) && !(to && run.created.slice(0, to.length) > to)
+    && words.every((word) => run.words.includes(word));
 }
 
 // Values of a facet with the number of runs that the other filters leave; those that are asked for stay.
 export function counted(runs, choice, name) {
   const found = new Map();
   for (const value of choice.facets[name]) found.set(value, 0);
-  for (const run of runs) {
-    if (!found.has(run[name])) found.set(run[name], 0);
-    if (fits(run, choice, name)) found.set(run[name], found.get(run[name]) + 1);
-  }
+  const counts = matcher(choice, name);
+  for (const run of runs) found.set(run[name], (found.get(run[name]) || 0) + (counts(run) ? 1 : 0));
   return [...found].sort(([a], [b]) => a.localeCompare(b));
 }
 
 // Runs in order; those without a value last, whichever way, and the newest first among equals.
 export function ordered(runs, choice) {
   const key = SORTS[choice.sort], sign = choice.down ? -1 : 1;
-  const compare = (a, b) => (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
+  const compare = (a, b) => (typeof a === "number" ? a - b : collator.compare(a, b));
   const keyed = runs.map((run) => [key(run), run]);
   keyed.sort(([a, one], [b, other]) => {
     if (a === null || b === null) return (a === null) - (b === null) || newest(one, other);
@@ -107,18 +108,29 @@ export function curve(run, choice) { return choice.curve === "each" ? run.points
 // Median and quartiles of many curves per trial: [trial, low, middle, high].  The lowest cost so far of a run
 // that has ended holds on; a cost of each trial is there or not.
 export function middle(runs, choice) {
-  const numbers = [...new Set(runs.flatMap((run) => run.points.map(([number]) => number)))].sort((a, b) => a - b);
-  const places = runs.map(() => 0);
+  const found = new Set();
+  for (const run of runs) for (const [number] of run.points) found.add(number);
+  const numbers = [...found].sort((a, b) => a - b), curves = runs.map((run) => curve(run, choice)), places = runs.map(() => 0);
   return numbers.map((number) => {
-    const values = [];
-    runs.forEach((run, index) => {
-      const points = curve(run, choice);
+    const values = new Float64Array(runs.length);
+    let count = 0;
+    curves.forEach((points, index) => {
       while (places[index] < points.length && points[places[index]][0] <= number) places[index] += 1;
       const at = points[places[index] - 1];
-      if (at && (choice.curve !== "each" || at[0] === number)) values.push(at[1]);
+      if (at && (choice.curve !== "each" || at[0] === number)) values[count++] = at[1];
     });
-    values.sort((a, b) => a - b);
-    return [number, quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75)];
+    const sorted = values.subarray(0, count).sort();
+    return [number, quantile(sorted, 0.25), quantile(sorted, 0.5), quantile(sorted, 0.75)];
+  });
+}
+
+// The runs of each group that are drawn as thin curves: of many every n-th, and the one of lowest cost.
+export function thinned(groups) {
+  const every = Math.ceil(groups.reduce((sum, group) => sum + group.runs.length, 0) / MAX_FAINT);
+  if (every < 2) return groups;
+  return groups.map((group) => {
+    const best = group.runs.reduce((low, run) => (run.best !== null && (low === null || run.best < low.best) ? run : low), null);
+    return { ...group, runs: group.runs.filter((run, n) => run === best || n % every === 0) };
   });
 }
 

@@ -40,7 +40,7 @@ export function highlight(run) {
 }
 
 function lookOf(run, seen) {
-  const found = seen.chosen.find((one) => one.run === run) || seen.faint.find((one) => one.runs.includes(run));
+  const found = seen.chosen.find((one) => one.run === run) || seen.groups.find((one) => one.runs.includes(run));
   return found ? found.how : GREY;
 }
 

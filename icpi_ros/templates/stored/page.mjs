@@ -1,14 +1,14 @@
 // The page: asks for news, keeps the choice in the address, and has it shown.
 
-import { FACETS, MAX_CHOSEN, counted, derived, filters, fits, grouping, millimetres, nothing, ordered, plural, quantile, read, written } from "./choice.mjs";
+import { FACETS, MAX_CHOSEN, MAX_FAINT, counted, derived, filters, grouping, matcher, millimetres, nothing, ordered, plural, quantile, read, thinned, written } from "./choice.mjs";
 import { draw, highlight, light } from "./curves.mjs";
 import { GREY, find, look, made, replace, swatch } from "./parts.mjs";
 import { compare, heads, show } from "./table.mjs";
 
 const EVERY = 1000, HIDDEN = 5000, TIMEOUT = 10000; // [ms]
 const runs = new Map(), settings = new Map(), slots = new Map(), pending = new Set();
-let choice = read(location.hash), version = 0, store = { there: true, store: "", trouble: "" }, loaded = false;
-let waiting = false, heard = "";
+let choice = read(location.hash), version = 0, store = { there: true, store: "", trouble: "", left: 0 }, loaded = false;
+let waiting = false, behind = false, heard = "";
 
 async function ask(path) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT) });
@@ -23,22 +23,24 @@ async function poll() {
     take(news);
     connected("");
   } catch {
+    store = { ...store, left: 0 };
     connected(`Not connected: what is shown is of ${heard || "never"}. Is the command still there?`);
   }
-  setTimeout(poll, document.hidden ? HIDDEN : EVERY);
+  setTimeout(poll, store.left ? 0 : document.hidden ? HIDDEN : EVERY);
 }
 
 function take(news) {
-  const changed = !loaded || news.runs.length || news.gone.length || news.trouble !== store.trouble || news.there !== store.there;
+  const changed = behind || !loaded || news.runs.length || news.gone.length || news.trouble !== store.trouble || news.there !== store.there;
+  behind = loaded && !news.whole && news.left > 0; // the first part is shown at once, the others together
   if (news.whole) runs.clear();
   for (const run of news.runs) { runs.set(run.id, derived(run)); settings.delete(run.id); }
   for (const id of news.gone) runs.delete(id);
   [version, store, loaded] = [news.version, news, true];
-  if (changed) soon();
+  if (changed && !behind) soon();
 }
 
 function connected(line) {
-  find("live").textContent = line ? "not connected" : "live";
+  find("live").textContent = line ? "not connected" : store.left ? `${plural(store.left, "run")} to come` : "live";
   find("live").classList.toggle("off", Boolean(line));
   const trouble = line || (store.trouble ? `${store.trouble}. ${runs.size ? "Shown is what was read before." : ""}` : "");
   find("trouble").textContent = trouble;
@@ -73,7 +75,7 @@ function looks() {
 }
 
 function render() {
-  const every = [...runs.values()], fitting = every.filter((run) => fits(run, choice)), how = looks();
+  const every = [...runs.values()], fitting = every.filter(matcher(choice)), how = looks();
   const others = fitting.filter((run) => !how.has(run.id));
   const chosen = choice.chosen.filter((id) => runs.has(id)).map((id) => ({ run: runs.get(id), how: how.get(id) }));
   const by = fitting.length ? grouping(fitting, choice) : "improver";
@@ -90,7 +92,7 @@ function render() {
   if (!bare) {
     draw({
       choice, chosen, pick: choose, groups: chosen.length ? [] : groups,
-      faint: chosen.length ? [{ runs: others, how: GREY }] : groups,
+      faint: thinned(chosen.length ? [{ runs: others, how: GREY }] : groups),
     });
     legend(groups, by, chosen, others.length);
   }
@@ -173,9 +175,11 @@ function legend(groups, by, chosen, others) {
         made("small", {}, `${plural(members.length, "run")}, ${low}`)));
     });
     replace(list, ...entries);
+    const among = groups.reduce((sum, group) => sum + group.runs.length, 0);
     const tasks = new Set(groups.flatMap((group) => group.runs.map((run) => run.task))).size;
     const mixed = by !== "task" && tasks > 1 ? `The runs are of ${tasks} tasks: choose one to compare what is left. ` : "";
-    find("hint").textContent = `${mixed}Bold: median of the group; shaded: its quartiles, from four runs on; thin: every run. Tick runs in the table, or click a curve, to compare them one by one.`;
+    const fewer = among > MAX_FAINT && `${MAX_FAINT.toLocaleString("en")} of the runs`;
+    find("hint").textContent = `${mixed}Bold: median of the group; shaded: its quartiles, from four runs on; thin: ${fewer || "every run"}. Tick runs in the table, or click a curve, to compare them one by one.`;
     return;
   }
   replace(list, ...chosen.map(({ run, how }) => made("li", { onpointerenter: () => light(run.id), onpointerleave: () => light(null) }, swatch(how),
@@ -187,7 +191,7 @@ function legend(groups, by, chosen, others) {
       made("button", { type: "button", onclick: () => choose(run.id), "aria-label": `leave ${run.id} out` }, "\u00d7")))));
   const signs = [
     [chosen.length >= MAX_CHOSEN, `At most ${MAX_CHOSEN} runs are compared one by one.`],
-    [others > 0, "Grey: the other runs that fit the filters."],
+    [others > 0, `Grey: ${others > MAX_FAINT ? `${MAX_FAINT.toLocaleString("en")} of ` : ""}the other runs that fit the filters.`],
     [chosen.some(({ run }) => run.lost.length), "\u00d7: a trial without a cost."],
     [chosen.some(({ run }) => run.running !== null), "\u25cb: a trial under way."],
   ];

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from itertools import takewhile
 from pathlib import Path
 
 from icpi_ros.core.errors import IcpiError, StoreError
 from icpi_ros.core.redact import Json
 from icpi_ros.core.text import error_line
+from icpi_ros.runs.store.overview import RunOverview
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.view.stored.rows import UNDER_WAY, Row, clean, row_of, settings_of, shown
 
@@ -17,12 +19,14 @@ LOOK_EVERY = 0.5
 """Least time from one look at the store to the next [s], however many pages ask."""
 MAX_SHARE = 0.1
 """Largest share of the time that is spent on looks: those at a large store are further apart."""
+FIRST_ROWS, MAX_ROWS = 500, 2500
+"""Most runs that are read, and rows that are sent, at once: first, and then; the newest begin."""
 STORE_TIMEOUT = 2.0
 """Longest wait for another process's write [s]."""
 
 
 class RunListing:
-    """Rows of a store's runs; each is numbered by the change that it came with.
+    """Rows of a store's runs; each is numbered as it came, and again when it has changed.
 
     Callable from several threads.  The store need not be there yet, and may go and come back.
 
@@ -38,7 +42,9 @@ class RunListing:
         self._seen = -1
         self._next = 0.0
         self._version = 0
-        self._rows: dict[str, tuple[int, Row]] = {}
+        self._marks: dict[str, int] = {}  # of the runs that were read
+        self._unread: dict[str, int] = {}  # the same of those that come next
+        self._rows: dict[str, tuple[int, Row]] = {}  # in the order of their numbers
         self._gone: dict[str, int] = {}
         self._trouble = ""
 
@@ -48,24 +54,25 @@ class RunListing:
             self._close()
 
     def news(self, since: int) -> Row:
-        """Return the rows that changed after a version, all of them after version 0.
+        """Return the first rows that changed after a version, of all of them after version 0.
 
-        ``trouble`` is one line where the store cannot be read: the rows are those from before.
+        ``version`` is that of the last one, ``left`` how many come after it.  ``trouble`` is one
+        line where the store cannot be read: the rows are those from before.
         """
         with self._lock:
             self._look()
             every = not 0 < since <= self._version
-            rows: list[Json] = [
-                row for number, row in self._rows.values() if every or number > since
-            ]
-            gone: list[Json] = [
-                run_id for run_id, number in self._gone.items() if not every and number > since
-            ]
+            after = 0 if every else since
+            changed = list(takewhile(lambda row: row[0] > after, reversed(self._rows.values())))
+            sent = changed[-(FIRST_ROWS if every else MAX_ROWS) :][::-1]
+            left = len(changed) - len(sent)
+            gone: list[Json] = [run for run, number in self._gone.items() if number > after]
             return {
-                "version": self._version,
+                "version": sent[-1][0] if left else self._version,
                 "whole": every,
-                "runs": rows,
-                "gone": gone,
+                "runs": [row for _, row in sent],
+                "left": left + len(self._unread),
+                "gone": [] if every else gone,
                 "store": shown(str(self.path)),
                 "there": self._store is not None,
                 "trouble": shown(self._trouble),
@@ -85,10 +92,11 @@ class RunListing:
 
     def _look(self) -> None:
         begun = time.monotonic()
-        if begun < self._next:
+        if begun < self._next and not self._unread:
             return
         try:
             self._open()
+            self._find()
             self._read()
             self._trouble = ""
         except Exception as exc:  # a file of another hand may hold anything
@@ -112,46 +120,54 @@ class RunListing:
             self._store = TrialStore(self.path, STORE_TIMEOUT, reading=True)
             self._file = self.path.stat()
 
-    def _read(self) -> None:
-        """Read all runs if anything was written, else see only who still writes."""
+    def _find(self) -> None:
+        """Find what is to be read: new and changed runs, and those that are no longer written."""
         store = self._store
         if store is None:
-            self._take([])
+            self._forget(set(self._rows))
             return
         writes = store.writes_of_others()
-        if writes == self._seen and not self._a_writer_ended(store):
+        if writes != self._seen:
+            marks = store.marks()
+            self._forget(self._rows.keys() - marks.keys())
+            self._unread = {n: mark for n, mark in marks.items() if self._marks.get(n) != mark}
+            self._seen = writes
+        for run_id, (_, row) in self._rows.items():
+            if row["state"] not in (UNDER_WAY, "open") or run_id in self._unread:
+                continue
+            if (row["state"] == UNDER_WAY) != (store.writer(run_id) is not None):
+                self._unread[run_id] = self._marks[run_id]  # a killed process leaves no word
+
+    def _read(self) -> None:
+        """Read the next runs and number those that are new or changed."""
+        ids = list(self._unread)[: MAX_ROWS if self._rows else FIRST_ROWS]
+        if self._store is None or not ids:
             return
-        found = [
-            row_of(run, run.record.state == "open" and store.writer(run.record.run_id) is not None)
-            for run in store.overviews()
-        ]
-        self._seen = writes
-        self._take(clean(found))
+        found = self._store.overviews(ids)
+        rows = [row_of(run, self._is_written(run_id, run)) for run_id, run in found.items()]
+        for run_id, row in zip(found, clean(rows), strict=True):
+            self._marks[run_id] = self._unread[run_id]
+            if run_id not in self._rows or self._rows[run_id][1] != row:
+                self._rows.pop(run_id, None)
+                self._version += 1
+                self._rows[run_id] = self._version, row
+                self._gone.pop(str(row["id"]), None)
+        for run_id in ids:
+            del self._unread[run_id]
 
-    def _a_writer_ended(self, store: TrialStore) -> bool:
-        """Tell whether a run is no longer written: a killed process leaves no word of its end."""
-        return any(
-            (row["state"] == UNDER_WAY) != (store.writer(run_id) is not None)
-            for run_id, (_, row) in self._rows.items()
-            if row["state"] in (UNDER_WAY, "open")
-        )
+    def _is_written(self, run_id: str, run: RunOverview) -> bool:
+        store = self._store
+        return run.record.state == "open" and store is not None and bool(store.writer(run_id))
 
-    def _take(self, rows: list[Row]) -> None:
-        """Number what is new, changed or gone."""
-        version = self._version + 1
-        before, self._rows = self._rows, {}
-        for row in rows:
-            run_id = str(row["id"])
-            known = before.pop(run_id, None)
-            same = known is not None and known[1] == row
-            self._rows[run_id] = known if known is not None and same else (version, row)
-            self._gone.pop(run_id, None)
-        self._gone.update(dict.fromkeys(before, version))
-        newest = max((number for number, _ in self._rows.values()), default=0)
-        if before or newest == version:
-            self._version = version
+    def _forget(self, run_ids: set[str]) -> None:
+        """Number runs that are gone."""
+        for run_id in run_ids:
+            self._version += 1
+            self._gone[str(self._rows.pop(run_id)[1]["id"])] = self._version
+            self._marks.pop(run_id, None)
 
     def _close(self) -> None:
         if self._store is not None:
             self._store.close()
         self._store, self._file, self._seen = None, None, -1
+        self._marks, self._unread = {}, {}
