@@ -37,7 +37,7 @@ from icpi_ros.learn.outcome.path_model import (
     residual_of,
     with_paths,
 )
-from icpi_ros.learn.outcome.recalibration import Factors, factors_of
+from icpi_ros.learn.outcome.recalibration import Recalibration, recalibration_of
 from icpi_ros.learn.outcome.residual import ResidualMap
 
 LATENT_DIM = 4
@@ -67,7 +67,7 @@ class OutcomeModel(RowFrame):
     where: ResidualMap
     noise: float
     path: PathModel | None
-    recalibration: tuple[Factors, ...]
+    recalibration: Recalibration
 
     @property
     def length(self) -> Array:
@@ -150,7 +150,7 @@ def learn(
         _map(known) if measured and residual > MIN_RESIDUAL else ResidualMap.flat(),
         known.found.scales.noise,
         path,
-        factors_of(fingerprint(dataset)),
+        recalibration_of(fingerprint(dataset)),
     )
 
 
