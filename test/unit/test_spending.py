@@ -378,12 +378,32 @@ def test_a_failed_trial_counts_and_a_run_without_a_first_outcome_does_not():
     assert text(none, seed=0)[3] == "  embedded: the first attempt of every run failed"
 
 
-def test_a_row_of_a_trial_that_failed_has_no_cost_of_another(monkeypatch):
-    found = [rollout, lambda _: Refusal("toy: unstable"), rollout]
+def refused(_):
+    return Refusal("toy: unstable")
+
+
+def spent(monkeypatch, *found):
+    """Rows of a run whose trials are executed one after the other as given, and its thetas."""
+    ways, thetas = iter(found), []
+
+    def simulate(asked):
+        thetas.append(asked[0].tolist())
+        return [next(ways)(asked[0])]
+
     module = "icpi_benchmarks.spent.cells"
     monkeypatch.setattr(f"{module}.simulated_feasibility", lambda *_: anything)
-    monkeypatch.setattr(f"{module}.simulator", lambda *_: lambda thetas: [found.pop(0)(thetas[0])])
+    monkeypatch.setattr(f"{module}.simulator", lambda *_: simulate)
     who = (Entrant("gaining", Gaining, {}),)
-    rows = SpentCells((TOY,), 1, "train", (0.0,), who, 3, 0, examples=False)(0)
+    return SpentCells((TOY,), 1, "train", (0.0,), who, len(found), 0, examples=False)(0), thetas
+
+
+def test_a_row_of_a_trial_that_failed_has_no_cost_of_another(monkeypatch):
+    rows, _ = spent(monkeypatch, rollout, refused, rollout)
     assert [row["cost"] is None for row in rows] == [False, True, False]
     assert rows[1]["answer"] == rows[0]["cost"]
+
+
+def test_after_a_first_attempt_that_failed_another_theta_is_tried(monkeypatch):
+    rows, thetas = spent(monkeypatch, refused, refused, rollout)
+    assert len({tuple(theta) for theta in thetas}) == 3
+    assert [row["cost"] is None for row in rows] == [True, True, False]
