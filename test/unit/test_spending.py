@@ -128,6 +128,15 @@ def test_what_a_model_fails_at_shows_where_the_next_trial_is_asked_for(monkeypat
     assert run.reason == ("no answer" if error is BudgetSpent else "")
 
 
+def test_a_run_that_looks_elsewhere_knows_no_gain_and_goes_on(monkeypatch):
+    def elsewhere(improver, history, rng):
+        return Proposal(TOY.space.sample(rng), "gaining", details={"looks_elsewhere": 3})
+
+    monkeypatch.setattr(Gaining, "propose", elsewhere)
+    run = played(run_of(budget=5, stop="when-converged"))
+    assert run.reason == "all 5 trials used"
+
+
 def test_the_trial_that_was_thought_of_is_the_one_that_is_executed():
     one, other = played(run_of(stop="when-converged"), 3), played(run_of(), 3)
     np.testing.assert_array_equal(one.ask().theta, other.ask().theta)
@@ -192,6 +201,19 @@ def test_the_answer_that_is_not_what_looked_best_is_stored_and_said(tmp_path):
     )
     assert remark_lines(stored)[-1].startswith(line)
     assert record_json(run.run_id, run.config, stored, Spending())["recommended"] == 0
+
+
+def test_the_answer_takes_the_last_trial_into_account(monkeypatch):
+    asked = []
+
+    def recommend(improver, history):
+        asked.append([outcome.theta.tobytes() for outcome in history])
+        return Recommendation(len(history) - 1, 0.004, NOISE)
+
+    monkeypatch.setattr(Gaining, "recommend", recommend)
+    run = played(run_of(budget=3))
+    assert asked == [[t.theta.tobytes() for t in run.trials[:n]] for n in (1, 2, 3)]
+    assert run.recommended is run.trials[-1]
 
 
 def test_the_answer_of_repeats_whose_noise_is_not_known_can_be_read_again(tmp_path):
