@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from icpi_ros.cli import run as run_command
 from icpi_ros.cli.options import use_it
 from icpi_ros.cli.report_outputs import Outputs, write_stored_run
+from icpi_ros.cli.run_report import report
 from icpi_ros.core.types import Trial
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.store.store import TrialStore
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     full = parser.parse_args(given, argparse.Namespace(**vars(args)))
     plan = run_command.make_plan(full)
     run_id = run_command.carried_out(full, plan)
-    code = run_command.report(plan, run_id)
+    code = report(plan, run_id)
     with TrialStore(plan.store) as store:
         done = [trial for trial in store.trials(run_id) if trial.outcome is not None]
     print()

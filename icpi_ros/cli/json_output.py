@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
@@ -11,9 +12,11 @@ from typing import Any, TypeVar
 
 from icpi_ros.cli.arguments import checked_output
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.files import PRIVATE, open_private
+from icpi_ros.core.files import PRIVATE, Planted, open_private, replacing
 
 T = TypeVar("T")
+_IN_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
+"""Why a file cannot be replaced, but may be written: its folder is another's, or it is mounted."""
 
 
 class JsonOutput:
@@ -64,13 +67,19 @@ class JsonOutput:
         self.write_text(json.dumps(jsonable(content), indent=1) + "\n")
 
     def write_text(self, text: str) -> None:
-        """Write a text that is JSON already."""
-        if self.path is not None:
+        """Write a text that is JSON already; a file has all of it, or what it had."""
+        if self.path is None:
+            self._stream.write(text)
+            self._stream.flush()
+            return
+        try:
+            with replacing(self.path, private=True) as temporary:
+                temporary.write_bytes(text.encode())
+        except OSError as exc:
+            if exc.errno not in _IN_PLACE or isinstance(exc, Planted):
+                raise
             with open_private(self.path, "wb") as file:
                 file.write(text.encode())
-            return
-        self._stream.write(text)
-        self._stream.flush()
 
     def __str__(self) -> str:
         """Return the word that means the same in any folder."""

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from icpi_ros.cli.arguments import check_source, checked_picture, model_options, of_space
 from icpi_ros.cli.graph_run import through_graph
@@ -20,7 +15,6 @@ from icpi_ros.cli.options.use_it import TRIALS
 from icpi_ros.cli.resuming import (
     again,
     arm_of_run,
-    arm_of_way,
     check_attached,
     is_finished,
     settle_mix,
@@ -28,6 +22,7 @@ from icpi_ros.cli.resuming import (
     stored_config,
     withdraw_mix,
 )
+from icpi_ros.cli.run_report import kept_elsewhere, report, say
 from icpi_ros.cli.view_run import RunView
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
@@ -36,23 +31,15 @@ from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, load
 from icpi_ros.learn.dataset.execution import Execution
 from icpi_ros.learn.dataset.mixing import ArmId
-from icpi_ros.llm.client.budget import spent_on
-from icpi_ros.report.picture import save_figure
-from icpi_ros.report.run.export import record_json
-from icpi_ros.report.run.remarks import remark_lines
-from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
+from icpi_ros.report.run.text import trial_line
 from icpi_ros.robots.base import Arm
-from icpi_ros.runs.answer import AFTER_TRIALS, WHEN_CONVERGED
 from icpi_ros.runs.earlier import AUTO, learned_text
-from icpi_ros.runs.edges import edge_lines
 from icpi_ros.runs.in_process import run_simulated
-from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import (
     ALLOW,
     find_earlier_runs,
     find_examples,
-    last_execution,
     remark_on_examples,
     require_model,
 )
@@ -61,9 +48,6 @@ from icpi_ros.settings.table import POSES, find
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.observation import Observation
-
-ALL_FELL_BACK = 3
-"""Exit code of a complete run of which another improver made every proposal."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +92,13 @@ class Plan:
         what = f"{self.task.name} with {self.improver}, seed {self.seed}"
         what += "" if resumed_from is None else f", continues from trial {resumed_from}"
         print(f"run {printable(run_id)}: {what}", flush=True)
-        with TrialStore(self.store) as store, suppress(UnknownRun):  # of an attached graph another
-            if learned := learned_text(store.run(run_id).config.learned_from):
+        with TrialStore(self.store) as store:
+            try:
+                config = store.run(run_id).config
+            except UnknownRun:
+                say(kept_elsewhere(self, run_id))
+                return
+            if learned := learned_text(config.learned_from):
                 print(
                     f"learns from {learned}: --learn-from none leaves them out",
                     flush=True,
@@ -124,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         plan = make_plan(args)
         if plan.task.caution:
-            _say(plan.task.caution)
+            say(plan.task.caution)
         with plan.view:
             return report(plan, carried_out(args, plan))
     finally:
@@ -140,14 +129,10 @@ def carried_out(args: argparse.Namespace, plan: Plan) -> str:
             try:
                 report(plan, run_id)
             except Exception as why:  # what ended the run is what the user must see
-                _say(f"run {run_id} cannot be shown: {why}")
+                say(f"run {run_id} cannot be shown: {why}")
         if isinstance(exc, KeyboardInterrupt) and (str(exc) or not plan.begun):
-            _say(str(exc) or "no run had begun, nothing is stored")
+            say(str(exc) or "no run had begun, nothing is stored")
         raise
-
-
-def _say(line: str) -> None:
-    print(printable(f"icpi: {line}"), file=sys.stderr)
 
 
 def make_plan(args: argparse.Namespace) -> Plan:
@@ -357,44 +342,3 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
         first=plan.first,
         stop=plan.stop,
     )
-
-
-def _resume_command(plan: Plan, run_id: str, stop: str = "") -> str:
-    other = ["--stop", stop] if stop else []
-    return shlex.join(["icpi", "run", "--resume", run_id, *plan.again, *other])
-
-
-def report(plan: Plan, run_id: str) -> int:
-    """Print the final table from the store, write what was asked for.
-
-    Returns:
-        0 if the run is complete; 3 if it is, but no proposal was its improver's own; 1 if not.
-    """
-    with TrialStore(plan.store) as store:
-        record, trials = store.run(run_id), store.trials(run_id)
-        spent = spent_on(store.trials(run_id, all_attempts=True))
-        way = last_execution(store, run_id)
-    print(run_table(trials, plan.task.space))
-    if spent.calls:
-        print(f"model: {spending_line(spent)}")
-    print(printable(f"stored run: {run_id} in {plan.store}"))
-    if plan.json:
-        plan.json.write(record_json(run_id, record.config, trials, spent))
-    if plan.picture:
-        save_figure(plan.picture, draw(plan.task, np.array(record.config.goal), trials))
-        print(f"picture: {plan.picture.absolute()}")
-    edges = edge_lines(plan.task, plan.arm or arm_of_way(way), trials)
-    for line in (*edges, *remark_lines(trials)):
-        print(printable(line))
-    if fell_back := fallback_line(record.config.improver, trials):
-        _say(fell_back)
-    if record.state != "finished":
-        why = f"{record.state}: {record.note}" if record.note else "not finished"
-        other = plan.stop if plan.stop != record.config.stop else ""
-        print(printable(f"run {why}; continue with: {_resume_command(plan, run_id, other)}"))
-        return 1
-    if len(trials) < plan.trials:
-        print(printable(f"run finished: {record.note}"))
-        if plan.stop == WHEN_CONVERGED:
-            print(printable(f"to use all trials: {_resume_command(plan, run_id, AFTER_TRIALS)}"))
-    return ALL_FELL_BACK if fell_back else 0

@@ -156,7 +156,8 @@ class GraphPage:
             page.show_question(question_of(state.question, self._task, other, run))
         if state.image is not None and (shown is None or state.image is not shown.image):
             page.show_image(state.image)
-        can_stop = self._operator.can_stop or "bag" in self._known  # in a replay nothing moves
+        alive = self._operator.can_stop and state.executor is not False  # discovery is slower
+        can_stop = alive or "bag" in self._known  # in a replay nothing moves
         page.show_status(state.stopped, _warning(state) if can_stop else NO_EXECUTOR)
 
 

@@ -133,37 +133,55 @@ class Embedded(Improver):
         ``looks_elsewhere``, the trials without improvement after which the theta is the farthest
         from all tried ones and not the best of the search.
         """
-        start, stuck = time.perf_counter(), 0
-        space, base = self.context.space, best(history)
-        belief = self._belief(history)
-        search = Search(
-            belief, self._draws, belief.others(), self._held(history), len(history) >= FAR_TRIALS
-        )
-        first = space.normalise(base.theta)
+        start = time.perf_counter()
+        space, base, belief = self.context.space, best(history), self._belief(history)
         left = float(np.linalg.norm(belief.scale.error(base.error)))
-        scaled = search.run(self._candidates, first, base.cost, rng)
-        if self._model is not None:
-            scaled = np.round(scaled, DECIMALS)
-        if len(history) == 1 and not len(self.context.dataset):
-            free = space.dim - (0 if search.held is None else len(search.held))
-            scaled[:free] = off_the_line(scaled[:free], first[:free], rng)
-        elif self._model is None and left > FAR and _looks_elsewhere(failures(history)):
-            stuck = failures(history)
-            scaled = farthest(self._candidates, self._scaled(np.array([t.theta for t in history])))
+        scaled, stuck = self._searched(belief, history, left, rng)
         theta = fresh(space.denormalise(scaled), base, history, space, left, rng)
-        spent: dict[str, Any] = {}
+        spent: dict[str, Any] = {"looks_elsewhere": stuck}
         if not stuck:
             theta, spent = self._spent(belief, history, theta)
         point = self._scaled(theta[np.newaxis])
         costs, stds = forecast(belief, point)
         details = {"belief_from_data": round(belief.from_data(point[0]), 3), **spent}
-        if stuck:
-            details["looks_elsewhere"] = stuck
         if isinstance(belief, RunBelief):
             details |= self._remarks(belief, base.cost)
         latency = time.perf_counter() - start
         predicted = float(costs[0]), float(stds[0])
         return Proposal(theta, self.name, "", latency, *predicted, details)
+
+    def _searched(
+        self,
+        belief: OutcomeBelief,
+        history: Sequence[Outcome],
+        left: float,
+        rng: np.random.Generator,
+    ) -> tuple[Array, int]:
+        """Return the scaled theta ``(d,)`` to try next, and why it is one from elsewhere.
+
+        Args:
+            belief: after the history.
+            history: of the run.
+            left: scaled error of its best trial.
+            rng: of the proposal.
+
+        Returns:
+            The best theta of the search and 0, or the farthest one from all tried ones and the
+            number of trials without improvement.
+        """
+        base, held = best(history), self._held(history)
+        search = Search(belief, self._draws, belief.others(), held, len(history) >= FAR_TRIALS)
+        first = self.context.space.normalise(base.theta)
+        scaled = search.run(self._candidates, first, base.cost, rng)
+        if self._model is not None:
+            scaled = np.round(scaled, DECIMALS)
+        if len(history) == 1 and not len(self.context.dataset):
+            free = self.context.space.dim - (0 if held is None else len(held))
+            scaled[:free] = off_the_line(scaled[:free], first[:free], rng)
+        elif self._model is None and left > FAR and _looks_elsewhere(failures(history)):
+            tried = self._scaled(np.array([trial.theta for trial in history]))
+            return farthest(self._candidates, tried), failures(history)
+        return scaled, 0
 
     def _spent(
         self, belief: OutcomeBelief, history: Sequence[Outcome], theta: Array

@@ -13,7 +13,6 @@ anything moves, and as done before the next one starts.  Trial ``n`` draws from
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
@@ -32,7 +31,7 @@ from icpi_ros.runs.answer import AFTER_TRIALS, Foreseen, may_have_converged, wit
 from icpi_ros.runs.earlier import AUTO
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.progress import RunProgress
-from icpi_ros.runs.proposals import Proposals, by_operator, lowest_cost, next_trial
+from icpi_ros.runs.proposals import Proposals, lowest_cost, next_trial
 from icpi_ros.runs.setup import (
     Continuation,
     PreparedRun,
@@ -45,6 +44,7 @@ from icpi_ros.runs.setup import (
 )
 from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.runs.store.storage import MemoryStorage, Storage
+from icpi_ros.runs.under_way import UnderWay
 from icpi_ros.tasks import find_task
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything
@@ -145,9 +145,9 @@ class Run(RunProgress):
         self.resumed_from: int | None = None
         self.state, self.reason, self._proposals = "open", "", prepared.proposals
         self._steps = StepLimit(self.task.space, self.config.max_step)
-        self._pending: Trial | None = None
+        self._under_way = UnderWay(run_id)
         self._again: Trial | None = None
-        self._unobserved, self._started = 0, 0.0
+        self._unobserved = 0
 
     @classmethod
     def resume(
@@ -234,14 +234,12 @@ class Run(RunProgress):
     def _start(self, make: Callable[[], Trial]) -> Trial:
         if self.finished:
             raise RuntimeError(f"run {self.run_id} is {self.state}: {self.reason}")
-        if self._pending is not None:
-            raise RuntimeError(f"trial {self._pending.number} has not been told yet")
-        self._started = time.monotonic()
+        self._under_way.start()
         trial = make()
         trial.theta.setflags(write=False)  # improvers share it
         known = (trial.number, trial.theta, trial.proposal, trial.projected)
         self.storage.begin_trial(self.run_id, *known, self.execution)
-        self._pending = trial
+        self._under_way.trial = trial
         return trial
 
     def _next(self) -> Trial:
@@ -276,14 +274,12 @@ class Run(RunProgress):
             InvalidValue: outside the bounds.
             RuntimeError: no trial is under way.
         """
-        pending, checked = self._require_pending(), self.task.space.validate(theta)
-        self._pending = by_operator(pending, checked, by)
-        return self._pending
+        self._under_way.required()
+        return self._under_way.change(self.task.space.validate(theta), by)
 
     def followed(self, tracking: Tracking, note: str = "") -> None:
         """Note how the arm followed its last command in the trial under way, and a line to keep."""
-        notes = "; ".join(filter(None, (self._require_pending().note, note)))
-        self._pending = replace(self._require_pending(), tracking=tracking, note=notes)
+        self._under_way.followed(tracking, note)
 
     def tell(self, observed: ObjectTrajectory | ArrayLike, *, moving: float = math.nan) -> Trial:
         """Take the outcome of the trial under way; it is stored when this returns.
@@ -299,11 +295,11 @@ class Run(RunProgress):
             TaskFailed: the task's own code cannot judge it: call :meth:`fail`.
             StoreError: it cannot be written; the trial is still under way, this can be repeated.
         """
-        pending = self._require_pending()
+        pending = self._under_way.required()
         require_kind("moving", moving, Real, "seconds, or NaN")
         found = outcome(self.task, self.goal, pending.theta, observed)
         trial = replace(
-            self._ended(TrialStatus.DONE, ""),
+            self._under_way.ended(TrialStatus.DONE, ""),
             error=found.error,
             cost=found.cost,
             best_cost=float(np.fmin(found.cost, pending.best_cost)),
@@ -331,7 +327,7 @@ class Run(RunProgress):
 
     def skip(self, reason: str) -> Trial:
         """Record that the trial under way was not observed; the next one is proposed anew."""
-        return self._record(self._ended(TrialStatus.UNOBSERVED, reason))
+        return self._record(self._under_way.ended(TrialStatus.UNOBSERVED, reason))
 
     def fail(self, reason: str) -> Trial | None:
         """End the run: the executor refused or aborted the trial under way, which is returned.
@@ -352,17 +348,6 @@ class Run(RunProgress):
         """Let other processes resume the run; a run that has ended is closed already."""
         self.storage.release(self.run_id)
 
-    def _require_pending(self) -> Trial:
-        if self._pending is None:
-            raise RuntimeError(f"no trial of run {self.run_id} is under way: call ask() first")
-        return self._pending
-
-    def _ended(self, status: TrialStatus, note: str) -> Trial:
-        seconds = time.monotonic() - self._started
-        pending = self._require_pending()
-        notes = "; ".join(filter(None, (note, pending.note)))  # how it ended comes first
-        return replace(pending, status=status, note=notes, seconds=seconds)
-
     def _record(self, trial: Trial) -> Trial:
         self.storage.finish_trial(self.run_id, trial)
         self._note(trial)
@@ -370,15 +355,15 @@ class Run(RunProgress):
 
     def _note(self, trial: Trial) -> None:
         self.trials = [t for t in self.trials if t.number != trial.number] + [trial]
-        self._pending = None
+        self._under_way.trial = None
         self._redraw()
 
     def _stop(self, status: TrialStatus, state: str, reason: str, hint: str = "") -> Trial | None:
         trial = None
-        if self._pending is not None:
+        if self._under_way.trial is not None:
             stored = self.storage.trials(self.run_id)[-1]
             if stored.status is TrialStatus.RUNNING:
-                trial = self._record(self._ended(status, reason))
+                trial = self._record(self._under_way.ended(status, reason))
             else:  # an interrupt came between the commit of its end and our note of it
                 self._note(stored)
         if not self.finished:

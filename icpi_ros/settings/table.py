@@ -323,6 +323,7 @@ EXECUTOR_SETTINGS = (
             "up so that an arm would jump, leave its path or never end: refuse motions, or warn",
             choices=("refuse", "warn"), loosened_by="other"),
     Setting("approval_timeout", 600.0, "steady time for a person to decide", "s", 1.0, 86400.0),
+    Setting("recorded", False, "the first motion waits until the graph's recorder takes it"),
 )  # fmt: skip
 IMPROVER_SETTINGS = (
     Setting("deadline", 0.0, "deadline of one proposal; 0 = the improver's default", "s", 0.0,

@@ -114,6 +114,21 @@ def test_other_physics_other_outcomes_and_rows_twice_are_refused(whole, tmp_path
     assert not why_not([(a, part(whole, ("embedded",))), (b, older)])
 
 
+def test_time_limits_may_differ_where_no_proposal_took_longer_than_the_shortest(whole, tmp_path):
+    def limited(label, limit, seconds):
+        one = part(whole, (label,))
+        rows = [row | {"seconds": seconds if row["trial"] == 2 else 0.0} for row in one.rows]
+        return tmp_path / label, Results(one.config | {"time_limit": limit}, [], rows)
+
+    files = [limited("embedded", 90.0, 9.0), limited("ridge", 10.0, 9.0)]
+    assert joined(files).config["time_limit"] == 10.0
+    for late in (limited("random", 60.0, 12.0), limited("random", 9.0, 0.0)):
+        with pytest.raises(InvalidValue, match=r"16 proposals of \S+, time_limit \d+ s, took "):
+            joined([*files, late])
+    slow = [limited("embedded", 10.0, 12.0), limited("ridge", 10.0, 0.0)]
+    assert not why_not(slow)  # one limit for all is fair, whoever ran into it
+
+
 def test_two_versions_of_a_plug_in_are_compared_but_not_joined(whole, tmp_path):
     files = []
     for name, task in (("a", "slide"), ("b", "roll-gc")):
@@ -197,6 +212,21 @@ def test_predictions_of_all_tasks_stand_last_and_those_of_a_substitute_do_not_co
     assert predictions(summarise(replace(whole, rows=fallen))) == []
 
 
+def test_tasks_of_the_same_instances_make_the_interval_of_all_no_narrower():
+    whole = results_of({"embedded": np.full((30, 2), 0.1)})
+    for row in whole.rows[1::2]:
+        off = 0.5 if row["instance"] % 3 else 1.5
+        row |= {"predicted_cost": 0.1 - 0.01 * off, "predicted_std": 0.01}
+    twin = [row | {"task": "edge-gc"} for row in whole.rows if row["instance"] > 0]
+    twin += [row | {"task": "edge-gc", "best_cost": None, "cost": None} for row in whole.rows[:2]]
+    maps = {"definitions": {}, "datasets": {}, "tasks": ["slide", "edge-gc"]}
+    both = Results(whole.config | maps, [], [*whole.rows, *twin])
+    alone, _, *_, every = predictions(summarise(both))
+    assert (every.task, every.count) == (ALL, 59)
+    width = alone.within_1.high - alone.within_1.low
+    assert every.within_1.high - every.within_1.low == pytest.approx(width, abs=0.04)
+
+
 def test_a_page_of_markdown_has_tables_ratios_and_commands():
     noisy = [condition("noise=0mm"), condition("noise=5mm", noise=0.005)]
     results = realistic(("slide",), WHO, noisy, instances=6, trials=4)
@@ -244,7 +274,16 @@ def test_the_command_joins_compares_and_writes(whole, tmp_path, capsys):
         ("roll-gc", 1),
     ]
     assert main(["report", "--compare", f"{a},{b}"]) == 0
-    assert "A = embedded (a.json), B = ridge (b.json)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "A = embedded (a.json), B = ridge (b.json)" in out
+    left = "left out, without a counterpart: "
+    assert f"{left}random of b.json" in out.splitlines()
+    small = part(whole, ("random",), tasks=("slide",))
+    for labels in (("random", "ridge"), ("random",)):
+        write(part(whole, labels, tasks=("slide",)), a)
+        write(small, b)
+        assert main(["report", "--compare", f"{a},{b}", "--markdown", str(page)]) == 0
+        assert (f"{left}ridge of a.json" in page.read_text().splitlines()) == ("ridge" in labels)
 
 
 @pytest.mark.parametrize(

@@ -100,12 +100,13 @@ def test_weights_fits_and_factors_of_the_shipped_sets_are_there(installed, tmp_p
 from icpi_ros.improvers.transformer.weights import network, recipe
 from icpi_ros.learn.dataset.dataset import fingerprint, shipped
 from icpi_ros.learn.outcome.fitting.kept_fits import SHIPPED
-from icpi_ros.learn.outcome.recalibration import NONE, factors_of
+from icpi_ros.learn.outcome.recalibration import recalibration_of
 from icpi_ros.learn.outcome.ship_fits import tasks_with_sets
 
 assert network() and recipe()
 sets = [fingerprint(shipped(task)) for task in tasks_with_sets()]
-print(len(sets), len(list(SHIPPED.glob("*.npy"))), sum(factors_of(one) != (NONE,) for one in sets))
+factors = sum("path" in recalibration_of(one) for one in sets)
+print(len(sets), len(list(SHIPPED.glob("*.npy"))), factors)
 """
     out = carried_out(installed / "bin" / "python", "-c", look, cwd=tmp_path)
     sets, fits, factors = map(int, out.split())

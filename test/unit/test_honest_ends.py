@@ -187,6 +187,23 @@ def test_what_an_attached_graph_does_without_its_model_is_said_there(icpi):
     assert "start it with fallback:=allow" in err
 
 
+def test_a_run_that_an_attached_graph_keeps_in_another_store_is_said_to_be_there(
+    icpi, tmp_path, monkeypatch
+):
+    def carried_out(args, plan, show):
+        plan.announce("20261130-101500-slide-ab12", None)
+        return "20261130-101500-slide-ab12"
+
+    monkeypatch.setattr("icpi_ros.cli.run.through_graph", carried_out)
+    code, _, err = icpi("--attach")
+    assert code == 2
+    begun, ended = err.splitlines()
+    where = "run 20261130-101500-slide-ab12 is not kept in "
+    assert begun.startswith(f"icpi: {where}")
+    assert where in ended
+    assert "`icpi status` names it; give it as --store" in ended
+
+
 # --- nobody's proposals --------------------------------------------------------------------------
 
 

@@ -1,8 +1,10 @@
 """`--json [FILE|-]`: every command that shows something can show it to a program."""
 
 import argparse
+import errno
 import json
 from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
 from icpi_benchmarks import results
@@ -137,6 +139,31 @@ def test_a_file_gets_it_and_people_get_the_text(store, ids, tmp_path, capsys):
     assert (code, err) == (0, "")
     assert ids == [line.split()[0] for line in out.splitlines()]
     assert ids == [run["run_id"] for run in json.loads(file.read_text())]
+
+
+def test_who_reads_a_file_while_it_is_written_has_all_of_the_old_one(tmp_path, monkeypatch):
+    file = tmp_path / "a.json"
+    output = JsonOutput(str(file))
+    output.write({"a": 1})
+    with file.open() as before:
+        output.write({"a": 2})
+        assert json.load(before) == {"a": 1}
+    assert json.loads(file.read_text()) == {"a": 2}
+    error = OSError(errno.ENOSPC, "no space left")
+    monkeypatch.setattr("os.fsync", Mock(side_effect=error))
+    with pytest.raises(OSError, match="no space left"):
+        output.write({"a": 3})
+    assert json.loads(file.read_text()) == {"a": 2}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_cannot_be_replaced_is_written(tmp_path, monkeypatch):
+    file = tmp_path / "mounted.json"
+    file.write_text("[]")
+    monkeypatch.setattr("pathlib.Path.replace", Mock(side_effect=OSError(errno.EBUSY, "busy")))
+    JsonOutput(str(file)).write([1])
+    assert json.loads(file.read_text()) == [1]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_what_is_not_finite_is_null(tmp_path):

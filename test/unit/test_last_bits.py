@@ -1,10 +1,13 @@
 """Proposals of runs that differ in their last bits, and the program that measures them."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from icpi_benchmarks.instances import draw_instance
 from icpi_benchmarks.recorded import last_bits
 
+from icpi_ros.core.errors import IcpiError
 from icpi_ros.learn.dataset.dataset import shipped
 from icpi_ros.tasks import TASKS
 
@@ -47,3 +50,17 @@ def test_the_path_of_a_trial_counts(data, run):
         trial | {"path": [trial["path"][0], [[0.0] * 3] * len(trial["path"][0])]} for trial in run
     ]
     assert proposals_after(still[:2], data) != proposals_after(run[:2], data)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "line"),
+    [
+        (-9, "", "was killed by signal 9: it wrote nothing to stderr"),
+        (3, "a warning\nno memory\n", "failed with exit code 3: no memory"),
+    ],
+)
+def test_a_child_that_fails_is_named_with_its_end_and_its_last_words(code, said, line, monkeypatch):
+    ended = subprocess.CompletedProcess((), code, "", said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(IcpiError, match=f"^the child process of rope-swing-gc {line}$"):
+        last_bits.compare("rope-swing-gc", 1, 2)

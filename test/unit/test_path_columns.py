@@ -280,6 +280,18 @@ def test_what_would_be_the_path_of_another_outcome_is_refused():
 
 
 @pytest.mark.usefixtures("toy_world")
+def test_a_label_of_unknown_cost_gets_no_path():
+    made = build(PUSHING_GOALS, UR5E, PLAN)
+    dtheta, cost = made.dtheta.copy(), made.label_cost.copy()
+    dtheta[3] += 0.05
+    cost[3] = np.nan
+    again = retraced(
+        PUSHING_GOALS, UR5E, without_paths(replace(made, dtheta=dtheta, label_cost=cost))
+    )
+    assert np.flatnonzero(np.isnan(again.label_path).any(axis=(1, 2))).tolist() == [3]
+
+
+@pytest.mark.usefixtures("toy_world")
 def test_a_label_that_is_not_observed_again_is_named(monkeypatch):
     made = without_paths(build(PUSHING_GOALS, UR5E, PLAN))
     observed, calls = type(PUSHING_GOALS).error, iter(range(len(made)))

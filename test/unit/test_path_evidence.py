@@ -13,6 +13,7 @@ from toy_task import TOY
 from icpi_ros.core.types import ObjectTrajectory, Outcome
 from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.embedded import Embedded
+from icpi_ros.learn.outcome.belief import DataBelief
 from icpi_ros.learn.outcome.fitting.rows import RowFrame, rows_of
 from icpi_ros.learn.outcome.forecast import forecast
 from icpi_ros.learn.outcome.model import outcome_model
@@ -239,3 +240,21 @@ def test_a_forecast_holds_68_and_95_percent_of_heavy_tailed_deviations():
     away = np.abs(np.linalg.norm(errors, axis=1) - middle) / half
     assert abs(np.mean(away < 1.0) - 0.68) < 0.02
     assert abs(np.mean(away < 2.0) - 0.93) < 0.03
+
+
+def test_factors_count_for_the_evidence_that_they_were_measured_with(model):
+    measured = replace(model, recalibration={"path": ((2.0, 3.0),)})
+    blind = replace(measured, path=None)  # as with features=error
+    physics, thetas = toy.PHYSICS.sample(np.random.default_rng(1)), THETAS[:2]
+    errors = toy.endpoint(thetas, physics) - toy.GOAL
+    paths = [trajectory(theta, physics) for theta in thetas]
+
+    def factors(model, paths):
+        scaled = toy.SPACE.normalise(thetas)
+        posterior = Posterior.of(model, scaled, errors, toy.GOAL, paths)
+        return DataBelief(posterior, toy.GOAL, scaled, None).recalibration
+
+    assert factors(measured, paths) == (2.0, 3.0)
+    for other, shown in ((measured, [None, None]), (measured, [paths[0], None]), (blind, paths)):
+        assert factors(other, shown) == (1.0, 1.0)
+    assert factors(replace(blind, recalibration={"error": ((4.0, 5.0),)}), paths) == (4.0, 5.0)

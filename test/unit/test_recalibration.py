@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import toy
 from icpi_benchmarks.recorded import recalibration as program
+from icpi_benchmarks.results import Results
 
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.learn.dataset.dataset import fingerprint, shipped
@@ -34,9 +35,31 @@ def test_forecasts_that_are_right_are_hardly_changed():
 
 def test_every_shipped_data_set_has_factors():
     for task in tasks_with_sets():
-        factors = recalibration.factors_of(fingerprint(shipped(task)))
+        factors = recalibration.recalibration_of(fingerprint(shipped(task)))["path"]
         assert len(factors) == 5, f"measure {task.name}, see icpi_benchmarks.recorded.recalibration"
         assert all(0.3 < value < 5.0 for pair in factors for value in pair)
+
+
+def test_factors_that_are_written_leave_those_of_other_sets_and_other_evidence(tmp_path):
+    file = tmp_path / "known.json"
+    known = {"a": {"path": [[1.0, 2.0]], "error": [[3.0, 4.0]]}, "b": {"path": [[5.0, 6.0]]}}
+    file.write_text(json.dumps(known))
+    program.save(file, {("a", "path"): [(7.0, 8.00001)], ("c", "error"): [(9.0, 10.0)]})
+    known["a"]["path"] = [[7.0, 8.0]]
+    assert json.loads(file.read_text()) == known | {"c": {"error": [[9.0, 10.0]]}}
+
+
+@pytest.mark.parametrize(
+    ("options", "paths", "seen"),
+    [
+        ({}, {"toy/": "ab"}, "path"),
+        ({}, {}, "error"),
+        ({"features": "error"}, {"toy/": "ab"}, "error"),
+    ],
+)
+def test_factors_belong_to_the_evidence_of_the_runs_that_they_are_of(options, paths, seen):
+    config = {"conditions": [{"name": "", "options": options}], "paths_fingerprint": paths}
+    assert program.evidence(Results(config, [], []), "toy/") == seen
 
 
 @pytest.fixture
@@ -46,7 +69,8 @@ def improver(tmp_path, monkeypatch):
 
     def made(factors):
         file = tmp_path / f"{len(factors)}.json"
-        file.write_text(json.dumps({fingerprint(data): factors} if factors else {}))
+        found = {fingerprint(data): {"error": factors}}  # it shows no paths
+        file.write_text(json.dumps(found if factors else {}))
         monkeypatch.setattr(recalibration, "FILE", file)
         recalibration._read.cache_clear()
         _cached.cache_clear()

@@ -128,6 +128,15 @@ def test_what_a_model_fails_at_shows_where_the_next_trial_is_asked_for(monkeypat
     assert run.reason == ("no answer" if error is BudgetSpent else "")
 
 
+def test_a_run_that_looks_elsewhere_knows_no_gain_and_goes_on(monkeypatch):
+    def elsewhere(improver, history, rng):
+        return Proposal(TOY.space.sample(rng), "gaining", details={"looks_elsewhere": 3})
+
+    monkeypatch.setattr(Gaining, "propose", elsewhere)
+    run = played(run_of(budget=5, stop="when-converged"))
+    assert run.reason == "all 5 trials used"
+
+
 def test_the_trial_that_was_thought_of_is_the_one_that_is_executed():
     one, other = played(run_of(stop="when-converged"), 3), played(run_of(), 3)
     np.testing.assert_array_equal(one.ask().theta, other.ask().theta)
@@ -192,6 +201,19 @@ def test_the_answer_that_is_not_what_looked_best_is_stored_and_said(tmp_path):
     )
     assert remark_lines(stored)[-1].startswith(line)
     assert record_json(run.run_id, run.config, stored, Spending())["recommended"] == 0
+
+
+def test_the_answer_takes_the_last_trial_into_account(monkeypatch):
+    asked = []
+
+    def recommend(improver, history):
+        asked.append([outcome.theta.tobytes() for outcome in history])
+        return Recommendation(len(history) - 1, 0.004, NOISE)
+
+    monkeypatch.setattr(Gaining, "recommend", recommend)
+    run = played(run_of(budget=3))
+    assert asked == [[t.theta.tobytes() for t in run.trials[:n]] for n in (1, 2, 3)]
+    assert run.recommended is run.trials[-1]
 
 
 def test_the_answer_of_repeats_whose_noise_is_not_known_can_be_read_again(tmp_path):
@@ -378,12 +400,32 @@ def test_a_failed_trial_counts_and_a_run_without_a_first_outcome_does_not():
     assert text(none, seed=0)[3] == "  embedded: the first attempt of every run failed"
 
 
-def test_a_row_of_a_trial_that_failed_has_no_cost_of_another(monkeypatch):
-    found = [rollout, lambda _: Refusal("toy: unstable"), rollout]
+def refused(_):
+    return Refusal("toy: unstable")
+
+
+def spent(monkeypatch, *found):
+    """Rows of a run whose trials are executed one after the other as given, and its thetas."""
+    ways, thetas = iter(found), []
+
+    def simulate(asked):
+        thetas.append(asked[0].tolist())
+        return [next(ways)(asked[0])]
+
     module = "icpi_benchmarks.spent.cells"
     monkeypatch.setattr(f"{module}.simulated_feasibility", lambda *_: anything)
-    monkeypatch.setattr(f"{module}.simulator", lambda *_: lambda thetas: [found.pop(0)(thetas[0])])
+    monkeypatch.setattr(f"{module}.simulator", lambda *_: simulate)
     who = (Entrant("gaining", Gaining, {}),)
-    rows = SpentCells((TOY,), 1, "train", (0.0,), who, 3, 0, examples=False)(0)
+    return SpentCells((TOY,), 1, "train", (0.0,), who, len(found), 0, examples=False)(0), thetas
+
+
+def test_a_row_of_a_trial_that_failed_has_no_cost_of_another(monkeypatch):
+    rows, _ = spent(monkeypatch, rollout, refused, rollout)
     assert [row["cost"] is None for row in rows] == [False, True, False]
     assert rows[1]["answer"] == rows[0]["cost"]
+
+
+def test_after_a_first_attempt_that_failed_another_theta_is_tried(monkeypatch):
+    rows, thetas = spent(monkeypatch, refused, refused, rollout)
+    assert len({tuple(theta) for theta in thetas}) == 3
+    assert [row["cost"] is None for row in rows] == [True, True, False]

@@ -10,26 +10,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from icpi_benchmarks.attempts import AfterFirst
 from icpi_benchmarks.contest.entrants import entrants
-from icpi_benchmarks.instances import Instance, draw_instance, proposal_rng
+from icpi_benchmarks.instances import Instance, draw_instance
 from icpi_benchmarks.pixels import cases
 from icpi_benchmarks.pixels.cases import STREAM, look
 from icpi_benchmarks.pixels.filming import STANDING, film
 from icpi_benchmarks.threads import one_thread
 from icpi_ros.core.errors import ObservationMissing
-from icpi_ros.core.types import Array, ObjectTrajectory, Outcome, Proposal
+from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.robots.base import Arm
-from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasibility import FeasibilityCheck, first_possible, simulated_feasibility
+from icpi_ros.tasks.feasibility import simulated_feasibility
 
 IMPROVER = "embedded"
 ADJUSTMENTS = 5
@@ -96,7 +96,7 @@ class CostWork:
             improver=IMPROVER,
             goal=instance.goal,
             trials=1 + ADJUSTMENTS,
-            proposals=_Proposals(self._improver(instance), instance, self.seed),
+            proposals=AfterFirst(self._improver(instance), instance, self.seed),
         )
         run.why_not = simulated_feasibility(self.task, self.arm)
         for trial in range(1 + ADJUSTMENTS):
@@ -113,28 +113,6 @@ class CostWork:
     def _improver(self, instance: Instance) -> Improver:
         (entrant,) = entrants([IMPROVER])
         return entrant.build(self.task, self.arm, instance.goal, instance.physics, self.dataset)
-
-
-@dataclass
-class _Proposals:
-    """The instance's first theta, then the improver's; a random one while nothing was observed."""
-
-    improver: Improver
-    instance: Instance
-    seed: int
-    trial: int = 0
-
-    def propose(
-        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
-    ) -> Proposal:
-        """See :class:`icpi_ros.runs.proposals.Proposals`; an unobserved trial counts, too."""
-        rng = proposal_rng(self.seed, self.instance.number, self.trial, IMPROVER)
-        self.trial += 1
-        if self.trial == 1:
-            return Proposal(self.instance.theta, FIRST)
-        if not history:
-            return Proposal(first_possible(self.improver.context.space, rng, why_not), "random")
-        return self.improver.propose(tuple(history), rng)
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,16 @@ def _child(request: dict[str, Any], environment: dict[str, str]) -> Any:
         check=False,
     )
     if done.returncode:
-        raise IcpiError(f"a child process failed: {done.stderr.strip().splitlines()[-1]}")
+        raise IcpiError(f"the child process of {request['task']} {ending(done)}")
     return json.loads(done.stdout)
+
+
+def ending(done: subprocess.CompletedProcess[str]) -> str:
+    """Return in one line how a process failed: its exit code or its signal, and its last words."""
+    code = done.returncode
+    how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    said = done.stderr.strip().splitlines()
+    return f"{how}: {said[-1] if said else 'it wrote nothing to stderr'}"
 
 
 def _answer(request: dict[str, Any]) -> list[Any]:

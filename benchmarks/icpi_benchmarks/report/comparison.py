@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Comparison:
         file_a, file_b: names of their files.
         steps: of every shared condition and task.
         alone: conditions and tasks that only one of them has, in words.
+        unshared: where two files were compared, improvers that only one of them has, in words.
     """
 
     a: str
@@ -45,6 +46,7 @@ class Comparison:
     file_b: str
     steps: tuple[StepComparison, ...]
     alone: tuple[str, ...]
+    unshared: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
@@ -77,17 +79,17 @@ def compare(text: str, paths: Sequence[Path]) -> list[Comparison]:
 
 
 def comparison_text(found: Sequence[Comparison]) -> str:
-    """Return comparisons as tables."""
-    return "\n\n".join(map(_text, found))
+    """Return comparisons as tables, and which improvers are in none."""
+    return "\n\n".join([*map(_text, found), *_unshared(found)])
 
 
 def comparison_markdown(found: Sequence[Comparison]) -> str:
-    """Return comparisons as tables of Markdown."""
+    """Return comparisons as tables of Markdown, and which improvers are in none."""
     parts = []
     for one in found:
         rows = [[*cells] for cells in map(_cells, one.steps)]
         parts += [printable(_title(one)), table([*HEADER, *WINS], rows), *_alone(one)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *_unshared(found)]) + "\n"
 
 
 def checked(path: Path) -> Results:
@@ -118,7 +120,15 @@ def _two_files(first: Path, second: Path) -> list[Comparison]:
     ours, theirs = one.config["improvers"], other.config["improvers"]
     shared = [(label, label) for label in ours if label in theirs]
     pairs = shared or [(one.config["default"], other.config["default"])]
-    return [_pair((first.name, one), a, (second.name, other), b) for a, b in pairs]
+    found = [_pair((first.name, one), a, (second.name, other), b) for a, b in pairs]
+    known = {label for pair in pairs for label in pair}
+    left = ((first.name, ours), (second.name, theirs))
+    unshared = tuple(
+        f"{', '.join(labels)} of {file}"
+        for file, all_of_it in left
+        if (labels := [label for label in all_of_it if label not in known])
+    )
+    return [replace(pair, unshared=unshared) for pair in found]
 
 
 def _pair(one: tuple[str, Results], a: str, other: tuple[str, Results], b: str) -> Comparison:
@@ -168,6 +178,11 @@ def _title(one: Comparison) -> str:
 
 def _alone(one: Comparison) -> list[str]:
     return [f"not compared: {text}" for text in one.alone]
+
+
+def _unshared(found: Sequence[Comparison]) -> list[str]:
+    names = "; ".join(found[0].unshared) if found else ""
+    return [printable(f"left out, without a counterpart: {names}")] if names else []
 
 
 def _cells(step: StepComparison) -> list[str]:

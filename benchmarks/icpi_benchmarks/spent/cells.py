@@ -6,23 +6,23 @@ Every trial has the true cost of its theta beside the cost that the noisy sensor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from icpi_benchmarks.attempts import AfterFirst
 from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.contest.play import SharedRollouts
-from icpi_benchmarks.instances import Instance, draw_instance, proposal_rng
+from icpi_benchmarks.instances import Instance, draw_instance
 from icpi_benchmarks.simulator import simulator
 from icpi_benchmarks.threads import one_thread
 from icpi_ros.core.errors import Refusal
-from icpi_ros.core.types import Outcome, Proposal, Trial
+from icpi_ros.core.types import Outcome, Trial
 from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.dataset.dataset import empty, shipped
 from icpi_ros.robots import ARMS
-from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasibility import FeasibilityCheck, simulated_feasibility
+from icpi_ros.tasks.feasibility import simulated_feasibility
 
 Row = dict[str, Any]
 
@@ -79,19 +79,18 @@ class SpentCells:
     def _run(
         self, task: Task, instance: Instance, bench: SharedRollouts, improver: Improver
     ) -> list[Row]:
-        source = _AfterFirst(improver, instance, self.seed)
         run = Run(
             task,
             goal=instance.goal,
             trials=self.trials,
             seed=self.seed,
-            proposals=source,
+            proposals=AfterFirst(improver, instance, self.seed),
         )
         costs: list[float] = []  # true, of the trials that are done
         rows: list[Row] = []
-        for source.trial in range(self.trials):
+        for number in range(self.trials):
             trial = run.ask()
-            (result,) = bench.execute([trial.theta], source.trial)
+            (result,) = bench.execute([trial.theta], number)
             if isinstance(result, Refusal):
                 run.skip(result.text)
             else:
@@ -99,28 +98,8 @@ class SpentCells:
                 trial = run.tell(result.path)
             failed = isinstance(result, Refusal)
             row = _row(trial, run.history, costs, improver, failed)
-            rows.append(row | {"trial": source.trial})
+            rows.append(row | {"trial": number})
         return rows
-
-
-@dataclass
-class _AfterFirst:
-    """Proposals of an improver after the first attempt of an instance; failed trials count."""
-
-    improver: Improver
-    instance: Instance
-    seed: int
-    trial: int = 0
-
-    def propose(
-        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
-    ) -> Proposal:
-        """See :class:`icpi_ros.runs.proposals.Proposals`."""
-        if not history:
-            return Proposal(self.instance.theta, FIRST)
-        words = (self.seed, self.instance.number, self.trial, self.improver.name)
-        found = self.improver.propose(history, proposal_rng(*words))
-        return replace(found, latency=0.0)
 
 
 def _row(

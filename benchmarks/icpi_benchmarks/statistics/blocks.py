@@ -26,7 +26,7 @@ _TEXT, _WHOLE, _NUMBER = (
 )
 _CONFIG: tuple[tuple[str, Any, str], ...] = (
     *((name, *_WHOLE) for name in ("seed", "instances", "trials")),
-    ("threshold_m", int | float, "a number"),
+    *((name, int | float, "a number") for name in ("threshold_m", "time_limit")),
     *((name, list, "a list") for name in ("tasks", "improvers", "conditions")),
     *((name, dict, "an object") for name in ("versions", "definitions", "datasets")),
     ("default", *_TEXT),

@@ -1,8 +1,10 @@
 """Several results files of the same instances as one: their improvers stand in one table.
 
 Rows may be compared if instance by instance physics, goal, first theta and first outcome are the
-same, and examples, arms, definitions and conditions have the same hashes or values.  Versions of
-packages may differ: they do not make an instance another one; which file has which is kept.
+same, and examples, arms, definitions and conditions have the same hashes or values.  Time
+limits may differ where no proposal took longer than the shortest: each file has the rows that it
+would have with that one.  Versions of packages may differ: they do not make an instance another
+one; which file has which is kept.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ def why_not_paired(files: Sequence[File]) -> str:
     for path, other in others:
         for reason in _differences(results, other):
             return f"{first} and {path} are not of the same instances: {reason}"
-    return ""
+    return _over_time(files)
 
 
 def why_not(files: Sequence[File]) -> str:
@@ -97,6 +99,7 @@ def joined(files: Sequence[File]) -> Results:
         "improvers": improvers,
         "conditions": conditions,
         "default": default,
+        "time_limit": min(c["time_limit"] for c in configs),
         "rivals": _merged(configs, "rivals"),
         "files": [_origin(path, results.config) for path, results in files],
         **{name: _merged(configs, name) for name in (*MAPS, "mixed", "entrants")},
@@ -132,6 +135,23 @@ def _differences(one: Results, other: Results) -> Iterator[str]:
                 yield f"condition {ours['name'] or 'plain'!r} differs"
     yield from _other_instances(one, other)
     yield from _other_outcomes(one, other)
+
+
+def _over_time(files: Sequence[File]) -> str:
+    """Return in one line which file had time for a proposal that another would not; "" if none."""
+    limits = [float(results.config["time_limit"]) for _, results in files]
+    shortest = min(limits)
+    if shortest == max(limits):
+        return ""
+    other = files[limits.index(shortest)][0]
+    for (path, results), limit in zip(files, limits, strict=True):
+        count = sum((row["seconds"] or 0.0) >= shortest for row in results.rows)
+        if count:
+            return (
+                f"{count} proposals of {path}, time_limit {limit:g} s, took {shortest:g} s or "
+                f"more, the time_limit of {other}: measure with one time limit"
+            )
+    return ""
 
 
 def _circumstances(condition: Mapping[str, Any]) -> dict[str, Any]:

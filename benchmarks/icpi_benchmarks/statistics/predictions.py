@@ -51,21 +51,25 @@ def predictions(found: Sequence[TaskSummary]) -> list[StepPredictions]:
     """Return what is known of the predictions of every improver that predicts.
 
     By improver, then condition, then task with all of them last, then step with all of them last.
-    Intervals are of a bootstrap over instances; those of all tasks over the instances of all.
+    Intervals are of a bootstrap over instances.  Those of all tasks are over numbers of instances:
+    what the tasks have of one number is drawn together, because it comes of the same random
+    numbers, and two tasks of the same spaces share physics, goal and first theta.
     """
     labels = dict.fromkeys(label for one in found for label in one.block.improvers)
     conditions = dict.fromkeys(one.condition for one in found)
     rows = []
     for label in labels:
         for condition in conditions:
-            tables = {
-                one.task: _table(one.block, label)
+            here = [
+                one.block
                 for one in found
                 if one.condition == condition and label in one.block.improvers
-            }
-            tables = {task: table for task, table in tables.items() if table[:, :, 0].any()}
+            ]
+            counted = [(one, _table(one, label)) for one in here]
+            counted = [(one, table) for one, table in counted if table[:, :, 0].any()]
+            tables = {one.task: table for one, table in counted}
             if len(tables) > 1:
-                tables[ALL] = np.concatenate(list(tables.values()))
+                tables[ALL] = _by_number([(one.instances, table) for one, table in counted])
             for task, table in tables.items():
                 steps: list[int | None] = [*range(1, table.shape[1]), None]
                 rows += [_row(label, condition, task, s, table, found[0].seed) for s in steps]
@@ -83,6 +87,15 @@ def _table(block: ResultBlock, label: str) -> Array:
     z = np.divide(off, std, out=np.zeros_like(off), where=scaled)
     inside = [known & (np.abs(off) <= n * np.where(known, std, 0.0)) for n in (1, 2)]
     return np.stack([known, *inside, scaled, z, known & (off > 0.0)], axis=2).astype(np.float64)
+
+
+def _by_number(tables: Sequence[tuple[Sequence[int], Array]]) -> Array:
+    """Return the sums of tables with their numbers of instances: a row for each number."""
+    numbers = sorted({number for known, _ in tables for number in known})
+    total = np.zeros((len(numbers), *tables[0][1].shape[1:]))
+    for known, table in tables:
+        total[np.searchsorted(numbers, known)] += table
+    return total
 
 
 def _row(

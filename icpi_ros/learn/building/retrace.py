@@ -33,6 +33,8 @@ def retraced(
 ) -> Dataset:
     """Return a data set with the paths of its examples and labels; all else is the same bits.
 
+    A label whose cost was not measured gets no path: it may not be the one that was executed.
+
     Args:
         task: of the examples.
         arm: that executed them.
@@ -53,8 +55,9 @@ def retraced(
         found = _executed(task, arm, physics, dataset.theta[rows], threads)
         _compare(task, dataset, rows, found)
         path[rows] = sample_paths(found, times)
-        if plan.label_noise == 0.0:
-            label_path[rows] = _label_paths(task, arm, physics, dataset, rows, threads)
+        known = rows[np.isfinite(dataset.label_cost[rows])]  # others cannot be compared
+        if plan.label_noise == 0.0 and len(known):
+            label_path[known] = _label_paths(task, arm, physics, dataset, known, threads)
         on_draw(BuildProgress(done, len(groups), 0))
     made = {**dataset.provenance, "paths": {"versions": versions("mujoco")}}
     return replace(dataset, provenance=made, path=path, label_path=label_path, path_times=times)

@@ -10,7 +10,7 @@ import numpy as np
 from icpi_ros.core.types import Array
 from icpi_ros.learn.outcome.model import OutcomeModel
 from icpi_ros.learn.outcome.posterior import LEAST, MAX_ROUGH, Posterior
-from icpi_ros.learn.outcome.recalibration import NONE, Factors
+from icpi_ros.learn.outcome.recalibration import NONE, Factors, factors_after
 from icpi_ros.learn.retrieval import Scale
 
 CAUTION = 1.4
@@ -124,8 +124,8 @@ class DataBelief:
         """See :attr:`OutcomeBelief.recalibration`; none where noise was found."""
         if self.posterior.noise > LEAST:
             return NONE
-        known = self._model.recalibration
-        return known[min(len(self.posterior.thetas), len(known)) - 1]
+        trials, evidence = len(self.posterior.thetas), self.posterior.evidence
+        return factors_after(trials, self._model.recalibration, evidence)
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """See :meth:`OutcomeBelief.predict`."""

@@ -38,7 +38,7 @@ from icpi_ros.learn.outcome.path_model import (
     with_paths,
 )
 from icpi_ros.learn.outcome.path_samples import evenly_known, without_pathless
-from icpi_ros.learn.outcome.recalibration import Factors, factors_of
+from icpi_ros.learn.outcome.recalibration import Recalibration, recalibration_of
 from icpi_ros.learn.outcome.residual import ResidualMap
 
 LATENT_DIM = 4
@@ -68,7 +68,7 @@ class OutcomeModel(RowFrame):
     where: ResidualMap
     noise: float
     path: PathModel | None
-    recalibration: tuple[Factors, ...]
+    recalibration: Recalibration
 
     @property
     def length(self) -> Array:
@@ -161,7 +161,7 @@ def _learn(
         _map(known) if measured and residual > MIN_RESIDUAL else ResidualMap.flat(),
         known.found.scales.noise,
         path,
-        factors_of(fingerprint(dataset)),
+        recalibration_of(fingerprint(dataset)),
     )
 
 

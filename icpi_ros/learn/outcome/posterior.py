@@ -11,6 +11,7 @@ import numpy as np
 from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.learn.outcome.model import OutcomeModel
 from icpi_ros.learn.outcome.path_model import LatentBelief, squared_exponential
+from icpi_ros.learn.outcome.recalibration import ERROR, PATH
 
 ROUGH_LENGTH = 0.001
 """Length of contact's roughness, scaled theta: the same theta ends at the same place, one beside it
@@ -56,6 +57,8 @@ class Posterior:
         noise: standard deviation of a trial, scaled error.
         factor: ``(n m, n m)`` inverse of the Cholesky factor of the trials' covariance.
         solved: ``(n m,)`` covariance^-1 (errors - mean).
+        evidence: ``path`` where every trial was shown with one and the model uses them, ``error``
+            where errors are all, None where some trials were.
     """
 
     model: OutcomeModel
@@ -69,6 +72,7 @@ class Posterior:
     noise: float
     factor: Array
     solved: Array
+    evidence: str | None
 
     @classmethod
     def of(
@@ -118,7 +122,8 @@ class Posterior:
                 best, found = likely, (share, rough, noise, factor, factor.T @ white)
         assert found is not None  # the first one is always taken
         share = found[0]
-        return cls(model, latent, thetas, basis, lengths, share, share * residual, *found[1:])
+        known = (share, share * residual, *found[1:])
+        return cls(model, latent, thetas, basis, lengths, *known, _evidence(model, paths))
 
     def predict(self, thetas: Array, prior: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)`` of the scaled error, noise left out.
@@ -166,6 +171,13 @@ class Posterior:
         for k in range(m):  # the residuals of two dimensions are independent
             cross[k::m, k::m] += near
         return np.asarray(cross)
+
+
+def _evidence(model: OutcomeModel, paths: Sequence[ObjectTrajectory | None]) -> str | None:
+    """Return what a run's trials show the model, see :attr:`Posterior.evidence`."""
+    if model.path is None or not any(path is not None for path in paths):
+        return ERROR
+    return PATH if all(path is not None for path in paths) else None
 
 
 def _levels() -> tuple[tuple[float, float], ...]:

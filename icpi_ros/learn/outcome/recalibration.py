@@ -10,7 +10,10 @@ two numbers in place of a curve).  They are measured by
     icpi bench --preset calibration --improvers embedded --draws train --instances 300 --json F
     python -m icpi_benchmarks.recorded.recalibration F --write
 
-Other data sets, and runs in which a noisy sensor was noticed, keep the model's own forecast.
+They count where the evidence is what they were measured with: with ``path``, every trial of the run
+shows the object's path and the model of the data set uses it.  Where a path is missing, with
+``features=error``, on other data sets, and in runs in which a noisy sensor was noticed, it is the
+model's own forecast.
 """
 
 from __future__ import annotations
@@ -24,21 +27,34 @@ FILE = Path(__file__).with_name("recalibration.json")
 Factors = tuple[float, float]
 """On the middle and on the half-width."""
 NONE: Factors = (1.0, 1.0)
+PATH, ERROR = "path", "error"
+"""Evidence of trials: the path of the object beside the error, or the error alone."""
+Recalibration = Mapping[str, tuple[Factors, ...]]
+"""By evidence, the factors after 1, 2, ... trials, the last ones for all later ones."""
 
 
-def factors_of(fingerprint: str) -> tuple[Factors, ...]:
-    """Return the factors of a data set after 1, 2, ... trials, the last ones for all later ones.
+def recalibration_of(fingerprint: str) -> Recalibration:
+    """Return the factors of a data set by the evidence that they were measured with.
 
     Args:
-        fingerprint: of the data set; of one that none were measured for there is no factor.
+        fingerprint: of the data set; of one that none were measured for there are no factors.
     """
-    return _read().get(fingerprint, (NONE,))
+    return _read().get(fingerprint, {})
+
+
+def factors_after(trials: int, found: Recalibration, evidence: str | None) -> Factors:
+    """Return the factors after so many trials of ``evidence``; none for another one, or None."""
+    known = found.get(evidence, (NONE,)) if evidence else (NONE,)
+    return known[min(trials, len(known)) - 1]
 
 
 @cache
-def _read() -> Mapping[str, tuple[Factors, ...]]:
+def _read() -> Mapping[str, Recalibration]:
     content = json.loads(FILE.read_text(encoding="utf-8"))
     return {
-        key: tuple((float(middle), float(width)) for middle, width in values)
-        for key, values in content.items()
+        key: {
+            evidence: tuple((float(middle), float(width)) for middle, width in values)
+            for evidence, values in found.items()
+        }
+        for key, found in content.items()
     }

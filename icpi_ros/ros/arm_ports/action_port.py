@@ -23,11 +23,12 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports.arm_feed import ArmFeed
 from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
+from icpi_ros.ros.arm_ports.recorder_wait import RecorderWait
 from icpi_ros.ros.arm_ports.topic_port import TopicPort, headed, hold_point
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.calls import GoalResult, SafeActionClient, call
 from icpi_ros.ros.base.convert import MotionStatus
-from icpi_ros.ros.base.topics import FOLLOW
+from icpi_ros.ros.base.topics import FOLLOW, TRIAL_WINDOW
 
 FEEDBACK_TIME = 0.2
 """Steady time for two feedback messages, which give the exact start of a motion [s]."""
@@ -108,8 +109,12 @@ class ActionPort(ArmPort):
         tolerances: Tolerances,
         controller: str,
         topic: TopicPort,
+        recorded: bool = False,
     ) -> None:
-        """Open the action client; ``topic`` of the same controller is for the last holds."""
+        """Open the action client; ``topic`` of the same controller is for the last holds.
+
+        ``recorded``: the graph has a recorder, which must not miss the first trial.
+        """
         from control_msgs.action import FollowJointTrajectory
 
         self._action, self._name = FollowJointTrajectory, f"{controller}/{FOLLOW}"
@@ -119,6 +124,8 @@ class ActionPort(ArmPort):
         self._cancel = node.create_client(CancelGoal, f"{self._name}/_action/cancel_goal")
         self._goals: dict[str, _Goal] = {}
         self._topic = topic
+        window = node.resolve_topic_name(TRIAL_WINDOW)
+        self._recorder = RecorderWait(node, window, recorded)
 
     @property
     def controller_seen(self) -> bool:
@@ -128,7 +135,7 @@ class ActionPort(ArmPort):
     @property
     def has_controller(self) -> bool:
         """See the class; asked again and again until it is true."""
-        return self._client.ready()
+        return self._client.ready() and self._recorder.over
 
     def write(self, motion: CheckedTrajectory) -> Any:
         """See the class."""

@@ -55,10 +55,10 @@ def make_port(
     path = WIDER * values["tracking_tolerance"]
     tolerances = Tolerances(path, values["goal_tolerance"], values["goal_time"])
 
-    topic = TopicPort(node, arm, feed, name)
+    topic = TopicPort(node, arm, feed, name, values["recorded"])
     if kind == "topic" or not installed:
         return topic
-    action = ActionPort(node, arm, feed, tolerances, name, topic)
+    action = ActionPort(node, arm, feed, tolerances, name, topic, values["recorded"])
     return action if kind == "action" else AutoPort(feed, action, topic)
 
 

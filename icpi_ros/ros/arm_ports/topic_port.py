@@ -14,6 +14,7 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports.arm_feed import ArmFeed, ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
+from icpi_ros.ros.arm_ports.recorder_wait import RecorderWait
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.topics import TRAJECTORY
@@ -25,22 +26,33 @@ FRESH = 0.25
 class TopicPort(ArmPort):
     """See :class:`icpi_ros.ros.arm_ports.arm_port.ArmPort`."""
 
-    def __init__(self, node: Node, arm: Arm, feed: ArmFeed, controller: str) -> None:
-        """Open the topic; no tolerances can be sent here, the executor watches them."""
+    def __init__(
+        self, node: Node, arm: Arm, feed: ArmFeed, controller: str, recorded: bool = False
+    ) -> None:
+        """Open the topic; no tolerances can be sent here, the executor watches them.
+
+        Args:
+            node: that sends.
+            arm: that moves.
+            feed: of its joint states.
+            controller: name.
+            recorded: the graph has a recorder, which must not miss the first motion.
+        """
         super().__init__(feed)
         self._node, self._arm = node, arm
         topic = f"{controller}/{TRAJECTORY}"
         self._out = node.create_publisher(JointTrajectoryMsg, topic, qos.COMMAND)
+        self._recorder = RecorderWait(node, self._out.topic_name, recorded, self._out)
 
     @property
     def controller_seen(self) -> bool:
         """See the class."""
-        return self.has_controller
+        return self._node.count_subscribers(self._out.topic_name) > 0
 
     @property
     def has_controller(self) -> bool:
-        """See the class."""
-        return self._node.count_subscribers(self._out.topic_name) > 0
+        """See the class; not before the recorder, which comes after the controller, if at all."""
+        return self.controller_seen and self._recorder.over
 
     @property
     def answers(self) -> bool:

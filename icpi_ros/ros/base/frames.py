@@ -41,6 +41,7 @@ class FramePublisher:
         self._moving: Any = None
         self._told = -1  # ns
         self._fixed: Any = None
+        self._counted: dict[str, int] = {}
 
     @property
     def works(self) -> bool:
@@ -54,6 +55,7 @@ class FramePublisher:
         if self._fixed is None:
             self._fixed = self._node.create_publisher(self._kind, TF_STATIC, qos.LATCHED)
         self._fixed.publish(self._kind(transforms=[_stamped(ns, child, frame)]))
+        self._warn_of_others(self._fixed.topic_name)
 
     def move(self, ns: int, frames: dict[str, Array]) -> None:
         """Publish frames ``(4, 4)`` [m] by name, as they are at ``ns``; once for each time.
@@ -67,6 +69,23 @@ class FramePublisher:
             self._moving = self._node.create_publisher(self._kind, TF, qos.EVENT)
         found = [_stamped(ns, child, frame) for child, frame in frames.items()]
         self._moving.publish(self._kind(transforms=found))
+        self._warn_of_others(self._moving.topic_name)
+
+    def _warn_of_others(self, topic: str) -> None:
+        """Warn of another graph's node of this kind: its frames have the same names."""
+        count = self._node.count_publishers(topic)
+        if count == self._counted.get(topic, 1):
+            return
+        self._counted[topic] = count
+        name, here = self._node.get_name(), self._node.get_namespace()
+        found = self._node.get_publishers_info_by_topic(topic)
+        others = {one.node_namespace for one in found if one.node_name == name} - {here}
+        for other in sorted(others):
+            self._node.get_logger().warning(
+                f"{other.rstrip('/')}/{name} publishes frames of the same names on {topic}: who "
+                "listens mixes two graphs; start one with publish_frames:=false, or in another "
+                "ROS domain"
+            )
 
 
 class ArmDescription:

@@ -7,7 +7,13 @@ from typing import Any
 
 import yaml
 from rclpy.duration import Duration
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
 
 from icpi_ros.core.types import SECOND
 
@@ -58,6 +64,15 @@ ROSOUT = _profile(reliable=True, depth=1000, latched=True)
 
 LATCHED = _profile(reliable=True, depth=1, latched=True)
 """A present state, such as a stop: a late subscriber needs it, and only the newest counts."""
+
+ALIVE_LEASE = Duration(seconds=2.0)
+"""Silence after which a publisher of :data:`LATCHED_ALIVE` counts as gone.  Discovery takes longer:
+Fast DDS lists a participant that was killed for 20 s, its lease."""
+
+LATCHED_ALIVE = _profile(reliable=True, depth=1, latched=True)
+LATCHED_ALIVE.liveliness = LivelinessPolicy.AUTOMATIC
+LATCHED_ALIVE.liveliness_lease_duration = ALIVE_LEASE
+"""The same from a node whose end must be seen at once: the middleware gives its signs of life."""
 
 LATCHED_EVERY = _profile(reliable=True, depth=10, latched=True)
 """Subscription to such a state that wants every change of it: the outcome of a decision."""

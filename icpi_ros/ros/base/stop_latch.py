@@ -34,7 +34,7 @@ class StopLatch:
         command = in_namespace("icpi stop --reset", node.get_namespace())
         self.release = f"{command} (service reset_stop)"
         """Command that lets motions pass again: those of this arm, not of another one."""
-        self._out = node.create_publisher(Bool, STOPPED, qos.LATCHED)
+        self._out = node.create_publisher(Bool, STOPPED, qos.LATCHED_ALIVE)
         node.create_service(Trigger, STOP, self._on_stop_request)
         node.create_service(Trigger, RESET_STOP, self._on_reset)
         self._out.publish(Bool(data=False))

@@ -170,6 +170,8 @@ def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any
         nodes["viewer"]["publish_frames"] = False  # the simulated arm tells where its tool is
     if values["record"]:
         nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
+        if "executor" in nodes:
+            nodes["executor"]["recorded"] = True
     return nodes
 
 

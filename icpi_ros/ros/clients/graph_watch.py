@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rcl_interfaces.srv import GetParameters
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import NodeNameNonExistentError
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool
@@ -57,6 +58,8 @@ class GraphState:
         trials: of the latest run, by number.
         question: that waits for a person; None = none.
         stopped: the software stop is latched.
+        executor: whether the node with the software stop gives signs of life; None = none was
+            seen, or the middleware does not tell.
         heard: steady time of the last joint state [s]; 0 = never.
         image: camera image with the tracking drawn into it, ``(h, w, 3)`` red, green, blue; None =
             none came yet, or it is not looked at.
@@ -67,6 +70,7 @@ class GraphState:
     trials: tuple[Trial, ...] = ()
     question: OperatorRequest | None = None
     stopped: bool = False
+    executor: bool | None = None
     heard: float = 0.0
     image: NDArray[np.uint8] | None = None
 
@@ -156,6 +160,8 @@ class GraphWatch(ClientNode):
             (Bool, STOPPED, self._on_stopped, qos.LATCHED),
         ):
             self.node.create_subscription(kind, topic, take, profile)
+        with contextlib.suppress(UnsupportedEventTypeError):
+            self._watch_executor()
         if camera:
             self.node.create_subscription(Image, CAMERA_DEBUG, self._on_image, latest)
         self.spin()
@@ -164,6 +170,20 @@ class GraphWatch(ClientNode):
     def state(self) -> GraphState:
         """The state as last heard."""
         return self._state
+
+    def _watch_executor(self) -> None:
+        """Learn within seconds that the executor was killed, by a subscription of its own.
+
+        An executor of an older version offers no signs of life: this one alone does not match it.
+        """
+        events = SubscriptionEventCallbacks(liveliness=self._on_alive, use_default_callbacks=False)
+        self.node.create_subscription(
+            Bool, STOPPED, lambda _: None, qos.LATCHED_ALIVE, event_callbacks=events
+        )
+
+    def _on_alive(self, event: Any) -> None:
+        self._now(executor=event.alive_count > 0)
+        self.notify()
 
     def _now(self, **changes: Any) -> None:
         """Take a change; callbacks run in one thread, and readers get a whole state."""

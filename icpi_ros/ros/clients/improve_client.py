@@ -44,7 +44,8 @@ class ImproveRequest:
 class Result:
     """End of a run: ``error_code`` 0 = its job is done.
 
-    ``best_theta``: (d,) [units of the task's parameters].  ``best_cost`` [m].
+    ``best_theta``: (d,) [units of the task's parameters] of the trial of lowest measured cost,
+    ``best_cost`` [m]; what the run recommends, ``Run.recommended``, is in its store.
     """
 
     run_id: str
