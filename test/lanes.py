@@ -88,7 +88,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node, error):
-    if error:
+    if error and error != "keyboard-interrupt":
         node.config.stash[DIED] = node.gateway.id
 
 
