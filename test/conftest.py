@@ -23,6 +23,10 @@ CACHE, DATA = "ICPI_CACHE", "XDG_DATA_HOME"
 """Folders of this session, shared by its workers and their processes: fits, and what a user's own
 store would be, which no test may see."""
 
+GARBAGE = (50_000, 20, 100)
+"""When the collector of garbage looks: Python's own 700, 10 and 10 are for less memory than tests
+may have, and 7 % of their processor time."""
+
 
 def pytest_configure(config):
     """A shell starts what runs in its background deaf to Ctrl-C, and all that it starts in turn."""
@@ -41,6 +45,7 @@ def pytest_collection():
 
 def pytest_collection_finish():
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     gc.enable()
 
 

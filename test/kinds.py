@@ -11,6 +11,8 @@ STEPS = "SUITE_STEPS"
 """Environment variable with what ran before the tests: "lint=1.2 types=3.4" [s]."""
 UNSTEADY = pytest.StashKey[set]()
 """Node ids of the tests that failed and then passed alone; set by the plug-in ``unsteady``."""
+DIED = pytest.StashKey[str]()
+"""Worker that died, if one did; set by the plug-in ``lanes``."""
 OUTPUT = "skipped modules"
 
 

@@ -8,7 +8,7 @@ processors; a worker that has no more of its own takes what there is.
 import os
 
 import pytest
-from kinds import kind
+from kinds import DIED, kind
 
 try:
     from xdist.scheduler import LoadScopeScheduling
@@ -48,6 +48,19 @@ class Lanes(LoadScopeScheduling):
         self.workqueue.move_to_end(self._next(node), last=False)
         super()._assign_work_unit(node)
 
+    def remove_node(self, node):
+        """Forget a worker; return the test in which it died, after which no file is begun.
+
+        xdist hands out its files again, done or not: the next worker dies of the same test, or
+        waits for ever for the end of a file of which nothing is left.
+        """
+        workload = self.assigned_work.pop(node)
+        left = [test for file in workload.values() for test, done in file.items() if not done]
+        if not left:
+            return None
+        self.workqueue.clear()
+        return left[0]
+
     def _next(self, node):
         """Return the scope that a worker takes next: of its own kind, the longest."""
         lane = is_graph_lane(self.config, node.gateway.id)
@@ -73,7 +86,26 @@ def pytest_xdist_make_scheduler(config, log):
     return None if config.option.graphs is None else Lanes(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    if error and error != "keyboard-interrupt":
+        node.config.stash[DIED] = node.gateway.id
+
+
+def pytest_sessionfinish(session):
+    if DIED in session.config.stash and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # between two tests: none has failed
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if worker := config.stash.get(DIED, ""):
+        terminalreporter.write_line(f"worker {worker} died: not all tests ran", red=True)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     worker = getattr(config, "workerinput", {}).get("workerid")
+    if worker is None and config.option.graphs is not None and LoadScopeScheduling is not object:
+        config.option.maxworkerrestart = "0"
     if worker and config.option.graphs and not is_graph_lane(config, worker):
         os.nice(NICE)

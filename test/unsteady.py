@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from kinds import UNSTEADY, kind
+from kinds import DIED, UNSTEADY, kind
 
 KINDS = ("graph", "launch")
 MOST = 2
@@ -35,6 +35,8 @@ class Unsteady:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session, exitstatus):
+        if DIED in self.config.stash:
+            return
         if exitstatus != pytest.ExitCode.TESTS_FAILED or not 0 < len(self.failed) <= AGAIN:
             return
         reporter = self.config.pluginmanager.getplugin("terminalreporter")

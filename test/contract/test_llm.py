@@ -233,7 +233,7 @@ _ANY = st.one_of(
 
 @pytest.mark.slow
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(reply=_ANY, name=st.sampled_from(VARIANTS))
 def test_whatever_comes_what_is_executed_is_in_bounds(data, reply, name):
@@ -246,7 +246,7 @@ def test_whatever_comes_what_is_executed_is_in_bounds(data, reply, name):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_replies_through_the_parser(data):
+def test_twenty_thousand_replies_through_the_parser(data):
     """Mutations of good and bad replies: a theta near the box, or CompletionFailed."""
     improver, _ = scripted("llm", data)
     base, rng = HISTORY[-1], np.random.default_rng(5)
@@ -255,7 +255,7 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
     alphabet = list('0123456789+-.,eE[]{}"| \n>outpNaInf\u2212')
     good = ['{"output": [1200, -340]}', "+01200 -00340", "[12, 7]", f"{query} +00012 -00007"]
     replies, accepted = Counter(), {}  # by reply: three in ten are the same as one before
-    size = 100_000
+    size = 20_000
     # Drawn at once: one by one they would take three times as long as the parser.
     changes, lengths = rng.integers(0, 6, size), rng.integers(0, 3, (size, 6, 2)).tolist()
     places = rng.random((size, 6)).tolist()
@@ -283,7 +283,7 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
         assert (np.abs(theta - base.theta) <= 2.0 * toy.SPACE.half_range + 1e-12).all()
         assert toy.SPACE.contains(toy.SPACE.project(theta)[0])
     good_ones = sum(count for reply, count in replies.items() if accepted[reply])
-    assert 10_000 < good_ones < size - 10_000
+    assert 2_000 < good_ones < size - 2_000
 
 
 # --- variants -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from .conftest import HANG, NAMESPACE, RunningGraph
 from .person import Person
 
 HAND = Path(__file__).parents[2] / "examples" / "guided_arm.py"
-TRIALS = 3
+TRIALS = 2
 GOAL = {"x": {"lower": 0.5, "upper": 0.7}, "y": {"lower": 0.38, "upper": 0.45}}
 PUCK = {
     "name": "puck",

@@ -147,7 +147,7 @@ def outcome(folder, content):
 @pytest.mark.slow
 @given(st.sampled_from([FR3, UR5E]), st.data())
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_is_corrupted_raises_the_projects_errors_only(folder, base, data):
     content = changed(data.draw(st.sampled_from(list(places(base)))), data.draw(junk), base)
@@ -159,7 +159,7 @@ def test_whatever_is_corrupted_raises_the_projects_errors_only(folder, base, dat
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80), st.integers(0, 3000))
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_text_put_anywhere_raises_the_projects_errors_only(folder, text, place):
     whole = SHIPPED["fr3"].read_text().replace("name: fr3\n", "name: fr3_lab\n")

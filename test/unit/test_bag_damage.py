@@ -23,7 +23,7 @@ from icpi_ros.bags.samples import poses_of, stream_samples
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.errors import UsageError
 
-MUTATIONS = 1000
+MUTATIONS = 400
 LIMIT = 120.0
 
 

@@ -1,5 +1,6 @@
 """`icpi bench` as a whole: the same rows anywhere, resumable, and errors in one line."""
 
+import functools
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from icpi_benchmarks import results
 from icpi_benchmarks.cli import main as cli
-from icpi_benchmarks.contest import datasets
+from icpi_benchmarks.contest import datasets, shared_simulator
 from icpi_benchmarks.contest.conditions import PRESETS, Condition, preset
 from icpi_benchmarks.contest.plan import ContestPlan
 from icpi_benchmarks.contest.run import run
@@ -57,6 +58,15 @@ def stop_after(count):
 
 def untimed(found):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in found.rows]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered():
+    """The rollouts of all instances, not of the latest alone: most tests have the same six."""
+    shared = functools.cache(shared_simulator._shared.__wrapped__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared_simulator, "_shared", shared)
+        yield
 
 
 @pytest.fixture(scope="module")

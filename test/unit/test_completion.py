@@ -116,7 +116,7 @@ def test_degenerate_lines_give_finite_answers(scale, n, equal):
 values = st.one_of(st.just(0.0), st.floats(-3, 3), st.floats(-1e6, 1e6))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data(), st.integers(0, 6), st.integers(0, 4), st.integers(1, 3), st.integers(1, 3))
 def test_any_pattern_gives_a_finite_answer(data, shared, own, groups, width):
     def array(*shape):

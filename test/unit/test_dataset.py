@@ -126,7 +126,7 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_damaged_bytes_are_an_error_or_harmless(saved, data):
     """One run of damage: two that hit a page and the field of its checksum are past finding."""

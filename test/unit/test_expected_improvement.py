@@ -5,10 +5,10 @@ import pytest
 
 from icpi_ros.improvers import bayesian
 
-acquisition = pytest.importorskip("bayes_opt.acquisition")
-
 
 def test_it_has_the_bits_of_the_library():
+    # Here: it takes a second to import, and every worker would.
+    acquisition = pytest.importorskip("bayes_opt.acquisition")
     search = acquisition.ExpectedImprovement(0.0)
     search.y_max = 0.3
     rng = np.random.default_rng(0)

@@ -6,12 +6,15 @@ import functools
 import importlib.util
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (ROOT / "icpi_ros", ROOT / "benchmarks" / "icpi_benchmarks")
 RIDDLE = re.compile(r"(What|Whom|Whose|Who|Where|Which|How|Whether|When|Why)\b")
+LIMIT = re.compile(r"(MOST|LEAST|LONGEST|SHORTEST)_")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 MAX_LINES, MAX_FILES = 400, 14
 CROWDED = {
     "icpi_ros/cli": "one file per command",
@@ -34,44 +37,45 @@ def name_of(path):
     return path.relative_to(ROOT).as_posix()
 
 
-def documented(tree):
-    """Yield module, classes and functions with their docstrings."""
-    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
-        if isinstance(node, kinds) and (text := ast.get_docstring(node)):
-            yield getattr(node, "name", "module"), text
+class Findings(NamedTuple):
+    """What is wrong in our modules."""
+
+    riddles: list[str]
+    classes: dict[str, list[str]]
+    limits: list[str]
+
+
+@functools.cache
+def findings():
+    """Look through all modules once: to parse them and to go through them takes a second."""
+    found = Findings([], collections.defaultdict(list), [])
+    for path in modules():
+        tree, place = parsed(path), name_of(path)
+        for node in ast.walk(tree):
+            if isinstance(node, DOCUMENTED):
+                name, text = getattr(node, "name", "module"), ast.get_docstring(node)
+                if text and RIDDLE.match(text):
+                    found.riddles.append(f"{place}: {name}: {text.splitlines()[0]}")
+            elif isinstance(node, ast.Assign):
+                targets = ast.walk(ast.Tuple(node.targets, ast.Store()))
+                names = (target.id for target in targets if isinstance(target, ast.Name))
+                found.limits.extend(f"{place}: {name}" for name in names if LIMIT.match(name))
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                found.classes[node.name].append(place)
+    return found
 
 
 def test_a_docstring_says_what_a_thing_is():
-    riddles = [
-        f"{name_of(path)}: {name}: {text.splitlines()[0]}"
-        for path in modules()
-        for name, text in documented(parsed(path))
-        if RIDDLE.match(text)
-    ]
-    assert not riddles, "begin with what it is, not with a question"
+    assert not findings().riddles, "begin with what it is, not with a question"
 
 
 def test_no_two_classes_share_a_name():
-    found = collections.defaultdict(list)
-    for path in modules():
-        for node in parsed(path).body:
-            if isinstance(node, ast.ClassDef):
-                found[node.name].append(name_of(path))
-    assert not {name: files for name, files in found.items() if len(files) > 1}
+    assert not {name: files for name, files in findings().classes.items() if len(files) > 1}
 
 
 def test_limits_are_called_max_and_min():
-    words = re.compile(r"(MOST|LEAST|LONGEST|SHORTEST)_")
-    found = [
-        f"{name_of(path)}: {target.id}"
-        for path in modules()
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Assign)
-        for target in ast.walk(ast.Tuple(node.targets, ast.Store()))
-        if isinstance(target, ast.Name) and words.match(target.id)
-    ]
-    assert not found, "write MAX_ or MIN_"
+    assert not findings().limits, "write MAX_ or MIN_"
 
 
 def test_no_module_is_too_long():

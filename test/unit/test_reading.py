@@ -68,7 +68,7 @@ def require_alike(found, pattern, quantum):
         close(a, b)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     patterns(),
     st.integers(1, 9),
@@ -163,7 +163,7 @@ MARKS = ["-", "+", "->", "|", " ", "  ", "\n", "\x00", "\u2028", "\ud800"]
 PIECES = [*NUMBERS, *MARKS, "nan", SHARED, OWN]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=30).map("".join)))
 @example("+" + "9" * 300 + " ->")
 @example("+00 ->")
@@ -172,7 +172,7 @@ def test_any_text_is_a_pattern_or_refused(text):
     read_or_refused(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_mutated_prompts_are_patterns_or_refused(data):
     text = slide()

@@ -154,6 +154,16 @@ def test_graphs_have_workers_of_their_own(suite):
     )
 
 
+def test_a_worker_that_dies_fails_the_run_and_is_named(suite):
+    dies = "import os\ndef test_a():\n    pass\ndef test_dies():\n    os._exit(7)\n"
+    files = {f"graph/test_{name}.py": GOOD for name in "abcd"} | {"graph/test_dies.py": dies}
+    code, text = suite(files, "--numprocesses=2", "--graphs=1")
+    assert code == 1
+    assert text.count("crashed while running 'test/graph/test_dies.py::test_dies'") == 2
+    assert re.search(r"^worker gw\d died: not all tests ran$", text, re.MULTILINE)
+    assert "once more" not in text  # it may be why others failed
+
+
 def test_files_that_begin_first_are_there():
     import lanes
 

@@ -564,7 +564,7 @@ some = st.fixed_dictionaries(
 
 
 @given(st.one_of(json_values, some).map(lambda v: json.dumps(v).encode()) | st.binary(max_size=60))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 def test_any_response_is_read_or_refused(data):
     try:
         reply = replies.read_reply(data)
