@@ -100,9 +100,10 @@ class Stopper:
             )
 
     def passed(self, running: Running) -> None:
-        """Forget what was prepared for the past."""
+        """Forget what was prepared for the past, or for a pace that is not kept up with."""
         if self._prepared is not None:
-            self._prepared.passed(running.elapsed(self._port.now))
+            # A simulation that idled before this motion may run away from it.
+            self._prepared.passed(running.elapsed(self._port.now), self._port.pace < FAST)
 
     def forget(self) -> None:
         """End preparing: the motion is over, or was stopped."""
