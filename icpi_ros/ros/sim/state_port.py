@@ -2,7 +2,8 @@
 
 To wake a process that waits for a message takes ten times the processor time of one that follows
 another.  Whoever listens to a free-running simulation is ticks behind it anyway, so that it sends
-the states of some ticks at once: every one of them, in order.
+the states of some ticks at once: every one of them, in order.  Of joint states it sends the newest
+alone where there is one subscriber, the executor, which supervises by the newest.
 """
 
 from __future__ import annotations
@@ -71,11 +72,12 @@ class StatePort:
             return
         if self._clock_pace.passes(time.monotonic()):
             self._clock_out.publish(Clock(clock=convert.time_msg(kept[-1][0].ns)))
-        for state, silent in kept:
-            if not silent:
-                joints = convert.joint_state_msg(state.ns, self._joints, state.q, state.qd)
-                self._joints_out.publish(joints)
         if self._pose_out is not None:
             for state, _ in kept:
                 pose = convert.pose_msg(state.ns, state.position, state.quaternion)
                 self._pose_out.publish(pose)
+        shown = [state for state, silent in kept if not silent]
+        alone = len(shown) > 1 and self._joints_out.get_subscription_count() == 1
+        for state in shown[-1:] if alone else shown:
+            joints = convert.joint_state_msg(state.ns, self._joints, state.q, state.qd)
+            self._joints_out.publish(joints)
