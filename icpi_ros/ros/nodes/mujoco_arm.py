@@ -4,7 +4,8 @@ In: what ros2_control's joint_trajectory_controller takes, see
 :mod:`icpi_ros.ros.sim.simulated_controller`; services ``reset_scene`` and ``~/clear_fault`` (ends
 what a simulated fault left behind).  Out: ``joint_states``, ``object_pose`` (not with
 ``publish_pose`` false), ``/clock``, each 100 Hz of simulated time (/clock not more than 100 Hz of
-real time).  With ``camera`` true also images, see :mod:`icpi_ros.ros.sim.camera_port`.
+real time; where it runs freely in bursts, see :mod:`icpi_ros.ros.sim.state_port`).  With ``camera``
+true also images, see :mod:`icpi_ros.ros.sim.camera_port`.
 """
 
 from __future__ import annotations
