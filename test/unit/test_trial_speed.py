@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from icpi_benchmarks.graph.trial_speed import Rollouts, Speed
+from icpi_benchmarks.graph.trial_speed import SingleRollouts, Speed
 
 from icpi_ros.robots import ARMS
 from icpi_ros.sim.rollout import rollout
@@ -46,7 +46,7 @@ def test_rollouts_are_of_the_thetas_and_the_physics_of_the_trials():
     thetas = np.array([[0.6, 0.1], [0.8, -0.1]])
     path = rollout(TASK, ARM, physics, thetas[:1]).trajectories[0]
     trials = [SimpleNamespace(theta=t, trajectory=path, seconds=1.0, moving=2.0) for t in thetas]
-    found = Rollouts(TASK, ARM, physics).beside(trials)
+    found = SingleRollouts(TASK, ARM, physics).beside(trials)
     assert found.distances[0] == 0.0
     assert found.distances[1] > 0.01
     assert found.rollout_moving[0] == path.times[-1]

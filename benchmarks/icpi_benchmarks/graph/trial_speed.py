@@ -107,7 +107,7 @@ def measure(plan: SpeedPlan, folder: Path) -> Speed:
 
     store, log = folder / f"{plan.factor:g}.sqlite", folder / f"{plan.factor:g}.log"
     physics = plan.task.seeded_physics(plan.seed)
-    rollouts = Rollouts(plan.task, plan.arm, physics)
+    rollouts = SingleRollouts(plan.task, plan.arm, physics)
     given: dict[str, Any] = {
         "task": plan.task.name,
         "arm": arm_argument(plan.arm, plan.task),
@@ -136,8 +136,8 @@ def measure(plan: SpeedPlan, folder: Path) -> Speed:
     return Speed.joined(parts)
 
 
-class Rollouts:
-    """Rollouts as a run in process makes them, one by one."""
+class SingleRollouts:
+    """SingleRollouts as a run in process makes them, one by one."""
 
     def __init__(self, task: Task, arm: Arm, physics: Array) -> None:
         """Make one that does not count: the first compiles and loads."""
