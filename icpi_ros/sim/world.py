@@ -263,12 +263,11 @@ class World:
         return np.array(self.data.site_xpos[self._site])
 
     @property
-    def object_quaternion(self) -> Array:
-        """Orientation of the tracked point ``(4,)`` w, x, y, z."""
-        mujoco.mj_kinematics(self.model, self.data)
-        quaternion = np.empty(4)
+    def object_pose(self) -> tuple[Array, Array]:
+        """The same, and its orientation ``(4,)`` w, x, y, z."""
+        position, quaternion = self.object_position, np.empty(4)
         mujoco.mju_mat2Quat(quaternion, self.data.site_xmat[self._site])
-        return quaternion
+        return position, quaternion
 
     def _full_state(self) -> Array:
         spec = mujoco.mjtState.mjSTATE_FULLPHYSICS

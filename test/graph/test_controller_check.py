@@ -388,14 +388,17 @@ def test_a_request_that_is_given_up_before_it_is_sent_is_not_sent(telling, monke
     later, sent, names = [], [], telling.names
     monkeypatch.setattr(telling, "create_task", later.append)
     monkeypatch.setattr(telling, "names", lambda request: sent.append(request) or names(request))
-    asked = Question(telling, ListParameters, "any/list_parameters")
+    known = []
+    asked = Question(
+        telling, ListParameters, "any/list_parameters", lambda: known.append(asked.answered)
+    )
     assert asked.answer("first") is None
     asked.forget()
     assert asked.answer("second") is None
     for send in later:
         send()
     assert sent == ["second"]
-    assert asked.answered
+    assert known == [True]  # whoever waits is told once the answer is there
 
 
 # --- real processes ---------------------------------------------------------------------------

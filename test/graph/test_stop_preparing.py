@@ -88,6 +88,35 @@ def test_stops_lie_ready_on_a_grid_and_those_of_the_past_are_forgotten():
     stops.close()
 
 
+class Looks(threading.Event):
+    """An event that comes with the fourth look at it."""
+
+    looks = 0
+
+    def wait(self, timeout=None):
+        self.looks += 1
+        if self.looks == 4:
+            self.set()
+        return self.is_set()
+
+
+def test_none_is_prepared_while_it_would_come_too_late():
+    made, made_one = [], threading.Lock()
+    made_one.acquire()
+
+    def write(checked):
+        made.append(checked)
+        made_one.acquire()
+        return checked
+
+    stops = PreparedStops(GATE, STROKE, 0.0, write, Leads(500.0))
+    stops.passed(0.0, in_time=False)
+    stops._end = Looks()
+    made_one.release()
+    stops._thread.join(60.0)
+    assert len(made) == 1
+
+
 def test_a_stop_that_is_ready_is_sent_by_whoever_is_told_to_stop():
     port, leads = Port(at(0.2)), Leads(500.0)
     stopper = Stopper(port, GATE, threading.Condition(), 1e9, 0.1, leads)

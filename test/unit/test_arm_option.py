@@ -184,12 +184,12 @@ def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
 
     plans = []
 
-    def stop(args, plan, *_):
-        plans.append(plan)
+    def stop(*args):
+        plans.append(args[-2])
         raise IcpiError("far enough")
 
-    monkeypatch.setattr("icpi_ros.cli.run.through_graph", stop)
-    monkeypatch.setattr(bench_graph, "through_graph", stop)
+    monkeypatch.setattr("icpi_ros.cli.run.through_graph", lambda *args: stop(*args[:3]))
+    monkeypatch.setattr(bench_graph, "measure", stop)
     module = {"demo": demo, "bench graph": bench_graph}[command]
     parser = argparse.ArgumentParser()
     commands.COMMANDS[command].add_options(parser)

@@ -43,3 +43,22 @@ def test_a_free_running_simulation_that_moves_waits_for_no_clock(monkeypatch):
     free.wait(0, False, wake)  # an idle one leaves the processor to others, from its second tick on
     with pytest.raises(AssertionError, match="it waited"):
         free.wait(10**12, False, wake)
+
+
+def test_a_free_running_simulation_slows_down_tick_by_tick_once_nothing_moves(monkeypatch):
+    now, waits = [50.0], []
+
+    def wait(seconds):
+        waits.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(pacer, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    wake = SimpleNamespace(is_set=lambda: False, clear=lambda: None, wait=wait)
+    free, period = Pacer(0.0), 10_000_000
+    for begin in (0, 100):
+        free.wait(begin * period, True, wake)
+        for tick in range(8):
+            free.wait((begin + 1 + tick) * period, False, wake)
+        first = [pacer.FIRST_PAUSE * 2**n for n in range(4)]
+        assert waits == pytest.approx([*first, *[0.01 / pacer.IDLE] * 3])
+        waits.clear()

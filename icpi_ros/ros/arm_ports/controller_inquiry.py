@@ -57,6 +57,7 @@ class ControllerInquiry:
         refuse: True if wrong values end a trial, False if they are logged alone.
         advise: True if preferences are logged too.
         log: takes what is not refused, a line each; None = the node's warnings.
+        on_answer: called in the executor's thread after every answer.
     """
 
     def __init__(
@@ -67,20 +68,20 @@ class ControllerInquiry:
         refuse: bool,
         advise: bool = True,
         log: Callable[[str], object] | None = None,
+        on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the clients; nothing is asked yet."""
         self._advise = advise
         self._name, self._joints, self._refuse = controller, tuple(joints), refuse
         self._log = log or node.get_logger().warning
-        self._list = Question(node, ListParameters, f"{controller}/list_parameters")
-        self._get = Question(node, GetParameters, f"{controller}/get_parameters")
+        self._list = Question(node, ListParameters, f"{controller}/list_parameters", on_answer)
+        self._get = Question(node, GetParameters, f"{controller}/get_parameters", on_answer)
         self._manager: Question | None = None
         kind = _list_controllers()
         if kind is not None:
             beside = controller.rpartition("/")  # the manager of a controller is beside it
-            self._manager = Question(
-                node, kind, f"{beside[0]}{beside[1]}{MANAGER}/list_controllers"
-            )
+            manager = f"{beside[0]}{beside[1]}{MANAGER}/list_controllers"
+            self._manager = Question(node, kind, manager, on_answer)
             self._request = kind.Request
         self._reported: dict[str, Any] | None = None
         self._slow: set[str] = set()  # did not answer in time: asked, but not waited for
@@ -229,11 +230,14 @@ class Question:
         node: whose executor receives the answer.
         kind: type of the service.
         name: of the service.
+        on_answer: called in the executor's thread after every answer.
     """
 
-    def __init__(self, node: Node, kind: Any, name: str) -> None:
+    def __init__(
+        self, node: Node, kind: Any, name: str, on_answer: Callable[[], None] = lambda: None
+    ) -> None:
         """Open the client; nothing is asked yet."""
-        self._node = node
+        self._node, self._on_answer = node, on_answer
         self._client = node.create_client(kind, name)
         self._asked: deque[_Request] = deque()
         self._next = 0.0
@@ -262,7 +266,7 @@ class Question:
         if self.served and now >= self._next and self._node.executor is not None:
             self._next = now + ASK_AGAIN
             self._drop(ASKED - 1)
-            asked = _Request(self._client, request)
+            asked = _Request(self._client, request, self._on_answer)
             self._asked.append(asked)
             # As in calls.py: a quick reply cannot overtake what the executor's own thread sends.
             self._node.executor.create_task(asked.send)
@@ -280,8 +284,8 @@ class Question:
 class _Request:
     """A request that is sent in one thread and taken back in another, in either order."""
 
-    def __init__(self, client: Client, request: Any) -> None:
-        self._client, self._request = client, request
+    def __init__(self, client: Client, request: Any, on_answer: Callable[[], None]) -> None:
+        self._client, self._request, self._on_answer = client, request, on_answer
         self._lock = threading.Lock()
         self._future: Future | None = None
         self._dropped = False
@@ -291,6 +295,7 @@ class _Request:
         with self._lock, contextlib.suppress(Exception):
             if not self._dropped:
                 self._future = self._client.call_async(self._request)
+                self._future.add_done_callback(lambda _: self._on_answer())
 
     def drop(self) -> None:
         """Take it back: its reply is not waited for any more."""

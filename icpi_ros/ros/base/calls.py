@@ -59,11 +59,20 @@ def call(executor: Executor, send: Callable[[], Future]) -> Future:
 
 
 class SafeActionClient:
-    """ActionClient whose calls keep their replies; made in any thread, used in a worker's."""
+    """ActionClient whose calls keep their replies; made in any thread, used in a worker's.
 
-    def __init__(self, node: Node, action: Any, name: str) -> None:
+    Args:
+        node: whose executor sends and receives.
+        action: action type.
+        name: action name.
+        on_reply: called in the executor's thread after every reply.
+    """
+
+    def __init__(
+        self, node: Node, action: Any, name: str, on_reply: Callable[[], None] = lambda: None
+    ) -> None:
         """Open the client; the probe is made after it, see the module."""
-        self._node = node
+        self._node, self._on_reply = node, on_reply
         self._client = ActionClient(node, action, name)
         self._request = action.Impl.GetResultService.Request
         self._probe = node.create_client(action.Impl.GetResultService, f"{name}/_action/get_result")
@@ -92,7 +101,9 @@ class SafeActionClient:
             # Nobody has this goal: the server says "unknown" at once.
             request = self._request()
             request.goal_id.uuid = list(uuid.uuid4().bytes)
-            self._probes.append(self._probe.call_async(request))
+            probe = self._probe.call_async(request)
+            probe.add_done_callback(lambda _: self._on_reply())
+            self._probes.append(probe)
         return False
 
     def send(
@@ -120,7 +131,9 @@ class SafeActionClient:
     def _call(self, send: Callable[[], Future]) -> Future:
         if self._node.executor is None:
             raise RuntimeError(f"node {self._node.get_name()} does not spin")
-        return call(self._node.executor, send)
+        reply = call(self._node.executor, send)
+        reply.add_done_callback(lambda _: self._on_reply())
+        return reply
 
 
 class GoalResult:

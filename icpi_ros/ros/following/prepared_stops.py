@@ -150,15 +150,18 @@ class PreparedStops:
         self._write, self._leads, self._pace = write, leads, pace
         self._ready: list[PreparedStop] = []
         self._lock = threading.Lock()
-        self._passed = 0.0
+        self._passed, self._in_time = 0.0, True
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._prepare, daemon=True)
         self._thread.start()
 
-    def passed(self, elapsed: float) -> None:
-        """Forget stops that would begin before the motion's time ``elapsed`` [s]."""
+    def passed(self, elapsed: float, in_time: bool = True) -> None:
+        """Forget stops that would begin before the motion's time ``elapsed`` [s].
+
+        None is prepared unless it would be ``in_time``.
+        """
         with self._lock:
-            self._passed = elapsed
+            self._passed, self._in_time = elapsed, in_time
             self._ready = [item for item in self._ready if item.stop.begin >= elapsed]
 
     def take(self, earliest: float) -> PreparedStop | None:
@@ -174,12 +177,12 @@ class PreparedStops:
         number = max(ceil(self._known_from / GRID), 1)
         while not self._end.is_set():
             with self._lock:
-                count, passed = len(self._ready), self._passed
+                count, passed, in_time = len(self._ready), self._passed, self._in_time
             number = max(number, int(passed / GRID) + 1)
             begin = number * GRID
             if begin > self._running.duration:
                 return  # it is at rest by itself
-            if count >= MAX_READY:
+            if count >= MAX_READY or not in_time:
                 self._end.wait(GRID)
                 continue
             started = time.monotonic()

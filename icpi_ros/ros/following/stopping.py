@@ -18,6 +18,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
+from icpi_ros.ros.arm_ports.joint_history import PACED
 from icpi_ros.ros.base.convert import ns_from_seconds
 from icpi_ros.ros.following.answers import ENDS
 from icpi_ros.ros.following.prepared_stops import Leads, PreparedStops
@@ -100,9 +101,9 @@ class Stopper:
             )
 
     def passed(self, running: Running) -> None:
-        """Forget what was prepared for the past."""
-        if self._prepared is not None:
-            self._prepared.passed(running.elapsed(self._port.now))
+        """Forget what was prepared for the past; rest while a simulation runs freely."""
+        if self._prepared is not None:  # it may have idled before this motion
+            self._prepared.passed(running.elapsed(self._port.now), self._port.pace < PACED)
 
     def forget(self) -> None:
         """End preparing: the motion is over, or was stopped."""

@@ -23,6 +23,8 @@ from icpi_ros.ros.base.topics import EXECUTE_MOTION, OBJECT_TRAJECTORY
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result
+LOOK = 0.02
+"""Longest time between two looks at deadlines [s]; news are waited for, not looked for."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class MotionClient:
         self._cancelled = threading.Event()
         self._last_sign = 0.0
         self._paths: deque[ObjectTrajectoryMsg] = deque(maxlen=8)
-        self._client = SafeActionClient(node, ExecuteMotion, EXECUTE_MOTION)
+        self._client = SafeActionClient(node, ExecuteMotion, EXECUTE_MOTION, self._wake)
         node.create_subscription(ObjectTrajectoryMsg, OBJECT_TRAJECTORY, self._on_path, qos.EVENT)
 
     def arm(self) -> None:
@@ -113,19 +115,18 @@ class MotionClient:
 
     def _await(self, future: Any, handle: Any) -> Any:
         """Wait for a reply while the executor gives signs of life; pass a cancellation on."""
-        asked = False
+        ask = handle is not None
         while not future.done():
-            if self._cancelled.is_set() and handle is not None and not asked:
+            if self._cancelled.is_set() and ask:
                 self._client.cancel(handle)
-                asked = True
+                ask = False
             if time.monotonic() - self._last_sign > self._deadlines.heartbeat:
                 self._abandon(future, handle)
                 raise ExecutionFailed(
                     f"the executor gave no sign of life for {self._deadlines.heartbeat:g} s: "
                     "is it still running?"
                 )
-            with self._changed:
-                self._changed.wait(0.01)
+            self._pause(future.done, ask)
         return future.result()
 
     def _abandon(self, future: Any, handle: Any) -> None:
@@ -152,15 +153,20 @@ class MotionClient:
             raise ObservationMissing(f"the object's path is too poor to learn from: {msg.reason}")
         return convert.object_trajectory_from(msg)
 
-    def _wait(self, done: Any, limit: float, failure: IcpiError) -> None:
+    def _wait(self, done: Callable[[], bool], limit: float, failure: IcpiError) -> None:
         deadline = time.monotonic() + limit
         while not done():
             if self._cancelled.is_set():
                 raise ExecutionCancelled("cancelled by the client")
             if time.monotonic() > deadline:
                 raise failure
-            with self._changed:
-                self._changed.wait(0.01)
+            self._pause(done, True)
+
+    def _pause(self, done: Callable[[], bool], ask: bool) -> None:
+        """Wait for news, a cancellation if it is to ask for, unless they came in between."""
+        with self._changed:
+            if not done() and not (ask and self._cancelled.is_set()):
+                self._changed.wait(LOOK)
 
     def _on_feedback(self, msg: Any) -> None:
         self._last_sign = time.monotonic()

@@ -98,7 +98,12 @@ class Executor(IcpiNode):
         refuse = values["controller_check"] == "refuse"
         advise = not values["simulated"]  # that arm takes no harm
         name, joints = values["controller_name"], self.arm.joints
-        return ControllerInquiry(self, name, joints, refuse, advise, log)
+        return ControllerInquiry(self, name, joints, refuse, advise, log, self._notify)
+
+    def _notify(self) -> None:
+        """Wake who waits for news."""
+        with self.changed:
+            self.changed.notify_all()
 
     def _limits_in_force(self, file: str) -> str:
         tightened = f"tightened by {file}" if file else "no limits file"

@@ -4,7 +4,8 @@ In: what ros2_control's joint_trajectory_controller takes, see
 :mod:`icpi_ros.ros.sim.simulated_controller`; services ``reset_scene`` and ``~/clear_fault`` (ends
 what a simulated fault left behind).  Out: ``joint_states``, ``object_pose`` (not with
 ``publish_pose`` false), ``/clock``, each 100 Hz of simulated time (/clock not more than 100 Hz of
-real time).  With ``camera`` true also images, see :mod:`icpi_ros.ros.sim.camera_port`.
+real time; where it runs freely in bursts, see :mod:`icpi_ros.ros.sim.state_port`).  With ``camera``
+true also images, see :mod:`icpi_ros.ros.sim.camera_port`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock as NodeClock
 from rclpy.clock_type import ClockType
 from rclpy.task import Future
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from icpi_msgs.srv import ResetScene
@@ -30,18 +28,19 @@ from icpi_ros.core.errors import IcpiError, Kind, MotionRefused, Refusal, UsageE
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import prefixed
-from icpi_ros.ros.base import convert, diagnostics, qos
+from icpi_ros.ros.base import convert, diagnostics
 from icpi_ros.ros.base.frames import FRAME_PERIOD, ArmDescription
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.serving import SEND_GOAL
 from icpi_ros.ros.base.spin import IcpiNode, run
-from icpi_ros.ros.base.topics import EXECUTE_MOTION, JOINT_STATES, OBJECT_POSE, RESET_SCENE
+from icpi_ros.ros.base.topics import EXECUTE_MOTION, RESET_SCENE
 from icpi_ros.ros.sim import arm_faults, camera_port, simulated_controller
 from icpi_ros.ros.sim.camera_port import CameraPort
-from icpi_ros.ros.sim.pacer import Pacer, Sparing
+from icpi_ros.ros.sim.pacer import Pacer
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
 from icpi_ros.ros.sim.simulated_controller import Answer, ControllerParameters, SimulatedController
 from icpi_ros.ros.sim.simulated_gripper import SimulatedGripper
+from icpi_ros.ros.sim.state_port import StatePort
 from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -52,8 +51,6 @@ LAST_LOOK = 2.5
 stand [s]; with what else has to end less than :data:`icpi_ros.ros.base.spin.CLOSE_LIMIT`."""
 FIRST = 1.5
 """Of it, time for an executor that ends too to stop the arm, as it has to stop a real one [s]."""
-CLOCK_PERIOD = 0.01
-"""Real time per /clock message [s], on average at least: every node pays for each of them."""
 INBOX = 16
 """Commands that may wait for the next tick."""
 
@@ -92,9 +89,10 @@ class MujocoArm(IcpiNode):
         self._wake = threading.Event()
         self._end = threading.Event()
         self._closing = False
-        self._clock_pace = Sparing(CLOCK_PERIOD)
         self._late: tuple[tuple[str, Any], float] | None = None
-        self._open_topics(values["publish_pose"])
+        self._states = StatePort(self, self._arm.joints, values["publish_pose"])
+        self.create_service(Trigger, "~/clear_fault", self._on_clear)
+        self.create_service(ResetScene, RESET_SCENE, self._on_reset)
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
         self._gripper = (
             SimulatedGripper(self, lambda order: self._put("hand", order))
@@ -120,16 +118,6 @@ class MujocoArm(IcpiNode):
         name, sought = values["camera_name"], self._scene.camera_target
         painted = None if sought is None else sought.target
         return CameraPort(self, world.model, name, settings, free, painted)
-
-    def _open_topics(self, pose: bool) -> None:
-        self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK)
-        self._joints_out = self.create_publisher(JointState, JOINT_STATES, qos.SENSOR)
-        # Not even created otherwise: a subscriber sees that there is no ground truth.
-        self._pose_out = (
-            self.create_publisher(PoseStamped, OBJECT_POSE, qos.SENSOR) if pose else None
-        )
-        self.create_service(Trigger, "~/clear_fault", self._on_clear)
-        self.create_service(ResetScene, RESET_SCENE, self._on_reset)
 
     def _describe(self) -> None:
         """Publish the arm's description, of which this node is the source, and its links."""
@@ -277,17 +265,14 @@ class MujocoArm(IcpiNode):
 
     def _publish(self) -> None:
         now, self._shown = self._sim.snapshot, time.monotonic()
-        if self._clock_pace.passes(time.monotonic()):
-            self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
         if self._camera is not None:  # before the rest: to render takes longest
             self._camera.release(now.ns)
-        if not self._sim.faults.silent:
-            state = convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd)
-            self._joints_out.publish(state)
-        if self._pose_out is not None:
-            self._pose_out.publish(convert.pose_msg(now.ns, now.position, now.quaternion))
+        waits = self._pace == 0.0 and self._sim.busy
+        self._states.take(now, self._sim.faults.silent, waits)
 
     def _report(self, events: Sequence[Event]) -> None:
+        if events:  # what was before them, before them
+            self._states.send()
         for event in events:
             self._controller.report(event, self._pacer.due(event.due_ns or event.ns))
         self._controller.show(self._sim.snapshot)

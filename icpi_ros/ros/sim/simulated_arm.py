@@ -31,6 +31,8 @@ from icpi_ros.tasks.base import Task
 
 STILL = 1e-5
 """An object that moves less than this in a tick counts as still [m]."""
+LINGER = 0.05
+"""Time for which the arm counts as busy after all is seen to rest [s]."""
 
 
 @dataclass(frozen=True)
@@ -205,18 +207,19 @@ class SimulatedArm:
     def _note_activity(self, before: Snapshot) -> None:
         now = self.snapshot
         # An object may creep for ever on a tilted table: the time limit of the task bounds it.
-        moved = float(np.linalg.norm(now.position - before.position)) > STILL
-        if now.active or (moved and now.ns < self._may_move_until):
-            self._busy_until = now.ns + ns_from_seconds(self._task.rest.window + 0.2)
+        way = now.position - before.position
+        if now.active or (now.ns < self._may_move_until and float(way @ way) > STILL**2):
+            self._busy_until = now.ns + ns_from_seconds(self._task.rest.window + LINGER)
 
     def _look(self, ns: int) -> Snapshot:
         world = self._world
+        position, quaternion = world.object_pose
         return Snapshot(
             ns=ns,
             q=world.joint_positions,
             qd=world.joint_velocities,
-            position=world.object_position,
-            quaternion=world.object_quaternion,
+            position=position,
+            quaternion=quaternion,
             active=self._controller.moving,
             wanted=self._controller.command.q,
         )
