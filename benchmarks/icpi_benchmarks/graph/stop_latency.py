@@ -45,8 +45,9 @@ from icpi_ros.ros.base.topics import (
     STOP,
 )
 from icpi_ros.ros.bringup import parent
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.bringup.instance import reserve_domain
-from icpi_ros.ros.bringup.processes import STOP_LIMIT, BackgroundGraph, environment
+from icpi_ros.ros.bringup.processes import STOP_LIMIT, BackgroundGraph
 from icpi_ros.ros.clients.client_node import ClientNode
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.feasibility import first_possible, simulated_feasibility
