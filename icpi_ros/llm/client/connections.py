@@ -16,18 +16,11 @@ from typing import Any, TypeVar
 
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.addresses import is_this_machine
+from icpi_ros.llm.local_http import IDLE, MAX_BODY, LocalServer, UnusableBody
 
-MAX_BODY = 8_000_000
-"""Longest response that is read [bytes]; a completion has a few thousand."""
 GRACE = 0.25
 """Wait of a caller for the loop beyond its deadline [s]."""
-_IDLE = 60.0
-"""Lifetime of an unused connection [s]: trials are seconds apart."""
 _Result = TypeVar("_Result")
-
-
-class UnusableBody(Exception):
-    """A response that is not read to its end; the text continues "<endpoint> ..."."""
 
 
 class Connections:
@@ -37,6 +30,7 @@ class Connections:
         """Start the loop's thread."""
         self._http: dict[bool, Any] = {}  # by whether the server is on this machine
         self._clients: dict[str, Any] = {}
+        self._local: dict[str, LocalServer] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(
             target=self._loop.run_forever, name="model connections", daemon=True
@@ -60,6 +54,12 @@ class Connections:
                 http_client=self.http(base_url),
             )
         return self._clients[base_url]
+
+    def local(self, base_url: str) -> LocalServer:
+        """Return the server of this machine at a base URL; to be used in the loop only."""
+        if base_url not in self._local:
+            self._local[base_url] = LocalServer(base_url)
+        return self._local[base_url]
 
     def http(self, base_url: str) -> Any:
         """Return the kept ``httpx2.AsyncClient`` for a server; to be used in the loop only.
@@ -126,7 +126,7 @@ def _http_client(here: bool) -> Any:
         verify=httpx2.create_ssl_context(),
         timeout=None,
         limits=httpx2.Limits(
-            max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE
+            max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE
         ),
         event_hooks={"response": [_bound_body], "request": [_ask_for_plain]},
     )

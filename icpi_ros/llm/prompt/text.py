@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class PromptWriter:
     description: str = ""
     fitted: bool = False
 
-    @property
+    @cached_property
     def numbers(self) -> NumberFormat:
         """Format of scaled numbers: JSON has no padded ones, fitted ones are below 1."""
         return NumberFormat(self.digits, padded=self.wire != Wire.JSON, ones=not self.fitted)
@@ -121,13 +122,12 @@ class PromptWriter:
         return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
 
     def _written(self, lines: PatternLines) -> Iterator[tuple[str, str]]:
-        """Yield inputs and outputs of every line."""
-        for n, outputs in enumerate(lines.outputs):
-            inputs = self._input(tuple(group[n] for group in lines.inputs))
-            yield inputs, self.numbers.encode(outputs)
+        """Return inputs and outputs of every line."""
+        outputs = self.numbers.rows([lines.outputs], BAR)
+        return zip(self.numbers.rows(lines.inputs, BAR), outputs, strict=True)
 
     def _input(self, groups: tuple[Array, ...]) -> str:
-        return BAR.join(map(self.numbers.encode, groups))
+        return self.numbers.rows([group[np.newaxis] for group in groups], BAR)[0]
 
 
 def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: bool) -> str:

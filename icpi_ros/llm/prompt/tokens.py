@@ -71,8 +71,14 @@ class NumberFormat:
 
     def encode(self, values: Array) -> str:
         """Write scaled, finite ``(n,)`` values, separated by spaces."""
+        return self.rows([values[np.newaxis]], "")[0]
+
+    def rows(self, groups: Sequence[Array], between: str) -> list[str]:
+        """Write the rows of groups ``(n, p)`` of scaled, finite values, ``between`` two groups."""
         form = f"%+0{self.width}d" if self.padded else "%d"
-        return " ".join([form % round(count) for count in (values * 10**self.digits).tolist()])
+        row = between.join([" ".join([form] * group.shape[1]) for group in groups])
+        counts = np.rint(np.concatenate(groups, axis=1) * 10**self.digits)
+        return [row % tuple(count) for count in counts.tolist()]
 
     def decode(self, numbers: Sequence[float]) -> Array:
         """Return the scaled values ``(n,)`` of integers read from text."""
