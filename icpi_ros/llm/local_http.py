@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import re
+import select
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -27,11 +28,10 @@ IDLE = 60.0
 """Lifetime of an unused connection [s]: trials are seconds apart."""
 _PLAIN = re.compile(r"http://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?")
 _HEAD_END = re.compile(rb"\n\r?\n")
-_USUAL = re.compile(rb"HTTP/1\.1 200(?: [^\r\n]*)?\r\n")
-_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*(?=\r?\n)", re.IGNORECASE)
-_UNUSUAL = re.compile(rb"\n(?:transfer-encoding|content-encoding|[ \t])", re.IGNORECASE)
-_CLOSING = re.compile(rb"\nconnection:[ \t]*close", re.IGNORECASE)
-_TYPE = re.compile(rb"\ncontent-type:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_STATUS = re.compile(r"HTTP/1\.1 200(?: .*)?")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
+_LENGTH = re.compile(r"[0-9]{1,9}")
+_CODED = ("transfer-encoding", "content-encoding")
 
 
 class UnusableBody(Exception):
@@ -44,7 +44,7 @@ def is_served(base_url: str) -> bool:
 
 
 class LocalServer:
-    """A server of this machine and the idle connections to it; used in one event loop."""
+    """A server of this machine and the idle connections of one event loop to it."""
 
     def __init__(self, base_url: str) -> None:
         """Keep where it is; nothing is connected yet."""
@@ -88,7 +88,7 @@ class LocalServer:
     async def _line(self, path: str) -> _Line:
         while self._idle:
             line = self._idle.pop()
-            if not (line.ended or line.data) and time.monotonic() - line.since < IDLE:
+            if line.is_quiet and time.monotonic() - line.since < IDLE:
                 return line
             line.close()
         made: _Line | None = None
@@ -107,24 +107,20 @@ class LocalServer:
             if line.ended or len(line.data) > MAX_HEAD:
                 return await self._read_by_h11(line, path)
             await line.more()
-        head, begin = bytes(line.data[: found.end() - 2]), found.end()
-        length = _LENGTH.findall(head)
-        if not (_USUAL.match(head) and head.endswith(b"\r\n") and len(length) == 1) or (
-            _UNUSUAL.search(head)
-        ):
+        headers, begin = _usual_headers(line.data[: found.end()]), found.end()
+        if headers is None:
             return await self._read_by_h11(line, path)
-        end = begin + int(length[0])
+        end = begin + int(headers["content-length"])
         if end - begin > MAX_BODY:
             raise _too_long()
         while len(line.data) < end:
             if line.ended:
                 raise self._lost(line, path)
             await line.more()
-        line.reusable = len(line.data) == end and not _CLOSING.search(head)
+        line.reusable = len(line.data) == end and "connection" not in headers
         body = bytes(line.data[begin:end])
         line.data.clear()
-        kind = _TYPE.search(head)
-        return body, {"content-type": kind[1].decode("latin-1")} if kind else {}
+        return body, headers
 
     async def _read_by_h11(self, line: _Line, path: str) -> tuple[bytes, Mapping[str, str]]:
         """Return body and headers of any response."""
@@ -202,6 +198,20 @@ class LocalServer:
         return error
 
 
+def _usual_headers(head: bytearray) -> dict[str, str] | None:
+    """Return the headers of a success of known length by their names in small letters.
+
+    None: it is another response, or one that leaves a choice of how it is read.
+    """
+    lines = head.decode("latin-1").split("\r\n")
+    found = [_HEADER.fullmatch(line) for line in lines[1:-2]]
+    headers = {match[1].lower(): match[2].rstrip() for match in found if match is not None}
+    plain = len(headers) == len(found) and not any(name in headers for name in _CODED)
+    known = _LENGTH.fullmatch(headers.get("content-length", "")) is not None
+    usual = lines[-2:] == ["", ""] and _STATUS.fullmatch(lines[0]) is not None
+    return headers if plain and known and usual else None
+
+
 def _too_long() -> UnusableBody:
     return UnusableBody(f"answered with more than {MAX_BODY / 1e6:g} MB")
 
@@ -239,6 +249,15 @@ class _Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended, self.fault = True, exc
         self._wake()
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing has come, not even its end; its loop may not have run meanwhile."""
+        if self.ended or self.data or self._transport is None:
+            return False
+        waiting = select.poll()
+        waiting.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return not waiting.poll(0)
 
     def send(self, request: bytes) -> None:
         """Send a request; the response may be waited for after that."""

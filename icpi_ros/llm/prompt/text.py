@@ -118,11 +118,13 @@ class PromptWriter:
         scale = self.scale(pattern)
         if self.fitted:
             pattern = pattern.fitted[0]
-        query = [list(map(float, self.numbers.encode(group).split())) for group in pattern.query]
+        query = [self.numbers.counts(group).tolist() for group in pattern.query]
         return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
 
     def _written(self, lines: PatternLines) -> Iterator[tuple[str, str]]:
         """Return inputs and outputs of every line."""
+        if not len(lines):
+            return iter(())
         outputs = self.numbers.rows([lines.outputs], BAR)
         return zip(self.numbers.rows(lines.inputs, BAR), outputs, strict=True)
 

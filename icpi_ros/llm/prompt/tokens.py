@@ -77,8 +77,12 @@ class NumberFormat:
         """Write the rows of groups ``(n, p)`` of scaled, finite values, ``between`` two groups."""
         form = f"%+0{self.width}d" if self.padded else "%d"
         row = between.join([" ".join([form] * group.shape[1]) for group in groups])
-        counts = np.rint(np.concatenate(groups, axis=1) * 10**self.digits)
+        counts = self.counts(np.concatenate(groups, axis=1))
         return [row % tuple(count) for count in counts.tolist()]
+
+    def counts(self, values: Array) -> Array:
+        """Return the integers, of the shape of scaled ``values``, that are written for them."""
+        return np.asarray(np.rint(values * 10**self.digits))
 
     def decode(self, numbers: Sequence[float]) -> Array:
         """Return the scaled values ``(n,)`` of integers read from text."""
