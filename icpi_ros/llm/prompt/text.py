@@ -65,9 +65,15 @@ class PromptWriter:
         """Format of scaled numbers: JSON has no padded ones, fitted ones are below 1."""
         return NumberFormat(self.digits, padded=self.wire != Wire.JSON, ones=not self.fitted)
 
+    @cached_property
+    def unit(self) -> str:
+        """The number 1 as it is written."""
+        return self.numbers.encode(np.ones(1))
+
     def largest(self, pattern: Pattern, longest: float) -> int:
         """Return the integer that stands for a scaled output of a pattern, rounded up."""
-        return math.ceil(longest / float(np.min(self.scale(pattern))) / self.numbers.quantum)
+        smallest = float(np.min(self.scale(pattern))) if self.fitted else 1.0
+        return math.ceil(longest / smallest / self.numbers.quantum)
 
     def scale(self, pattern: Pattern) -> Array:
         """Return what outputs of a pattern are to be multiplied with, ``(q,)``; 1 if not fitted."""
@@ -85,8 +91,7 @@ class PromptWriter:
     def _lines(self, pattern: Pattern) -> Iterator[str]:
         if self.description:
             yield self.description
-        for inputs, outputs in (*self._written(pattern.shared), *self._written(pattern.own)):
-            yield f"{inputs} {ARROW} {outputs}"
+        yield from self._blocks(pattern.shared, pattern.own)
         yield f"{self._input(pattern.query)} {ARROW}"
 
     def _turns(self, pattern: Pattern) -> Iterator[Message]:
@@ -99,11 +104,11 @@ class PromptWriter:
 
     def _chat(self, pattern: Pattern) -> Iterator[Message]:
         lines = [self.description] if self.description else []
-        lines.append(f"{UNIT} {self.numbers.encode(np.ones(1))}")
+        lines.append(f"{UNIT} {self.unit}")
         for title, some in ((SHARED, pattern.shared), (OWN, pattern.own)):
             if len(some) or title == OWN:
                 lines.append(title)
-            lines += [f"{inputs} {ARROW} {outputs}" for inputs, outputs in self._written(some)]
+            lines += self._blocks(some)
         lines.append(f"{self._input(pattern.query)} {ARROW}")
         yield {"role": "system", "content": INSTRUCTION}
         yield {"role": "user", "content": "\n".join(lines)}
@@ -121,10 +126,14 @@ class PromptWriter:
         query = [self.numbers.counts(group).tolist() for group in pattern.query]
         return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
 
+    def _blocks(self, *kinds: PatternLines) -> Iterator[str]:
+        """Yield the lines of each kind that has any, as one text."""
+        for some in kinds:
+            if len(some):
+                yield self.numbers.lines(some.inputs, BAR, f" {ARROW} ", some.outputs)
+
     def _written(self, lines: PatternLines) -> Iterator[tuple[str, str]]:
         """Return inputs and outputs of every line."""
-        if not len(lines):
-            return iter(())
         outputs = self.numbers.rows([lines.outputs], BAR)
         return zip(self.numbers.rows(lines.inputs, BAR), outputs, strict=True)
 

@@ -80,6 +80,17 @@ class NumberFormat:
         counts = self.counts(np.concatenate(groups, axis=1))
         return [row % tuple(count) for count in counts.tolist()]
 
+    def lines(self, inputs: Sequence[Array], between: str, then: str, outputs: Array) -> str:
+        """Write rows as :meth:`rows`, each with its outputs ``(n, q)`` behind ``then``.
+
+        All of it is written at once, which takes half as long.
+        """
+        form = f"%+0{self.width}d" if self.padded else "%d"
+        *groups, answer = [" ".join([form] * group.shape[1]) for group in (*inputs, outputs)]
+        line = between.join(groups) + then + answer
+        counts = self.counts(np.concatenate([*inputs, outputs], axis=1))
+        return "\n".join([line] * len(outputs)) % tuple(counts.ravel().tolist())
+
     def counts(self, values: Array) -> Array:
         """Return the integers, of the shape of scaled ``values``, that are written for them."""
         return np.asarray(np.rint(values * 10**self.digits))
