@@ -96,7 +96,7 @@ class AdjustmentPatterns:
         """Return the run's ordered pairs of its nearest trials, nearest to ``base`` last."""
         scale = self.index.scale
         if len(history) < 2:
-            theta, error = base.theta[np.newaxis][:0], base.error[np.newaxis][:0]
+            theta, error = np.empty((0, len(base.theta))), np.empty((0, len(base.error)))
             return PatternLines(self._input(theta, self.features.trial(error)), scale.dtheta(theta))
         trials = sorted(history, key=lambda trial: self._gap(trial, base))[:MAX_TRIALS]
         d, m = len(base.theta), len(base.error)
