@@ -52,7 +52,7 @@ class LocalServer:
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._path, self._name = parts.path, parts.netloc
         self._url = base_url
-        self._idle: list[_Connection] = []
+        self._idle: list[_LocalConnection] = []
 
     async def post(
         self, path: str, fields: Mapping[str, Any], key: str
@@ -85,22 +85,22 @@ class LocalServer:
             line.close()
         return response
 
-    async def _line(self, path: str) -> _Connection:
+    async def _line(self, path: str) -> _LocalConnection:
         while self._idle:
             line = self._idle.pop()
             if line.is_quiet and time.monotonic() - line.since < IDLE:
                 return line
             line.close()
-        made: _Connection | None = None
+        made: _LocalConnection | None = None
         with contextlib.suppress(OSError):
             loop = asyncio.get_running_loop()
-            _, made = await loop.create_connection(_Connection, self._host, self._port)
+            _, made = await loop.create_connection(_LocalConnection, self._host, self._port)
         if made is None:
             raise self._lost(None, path)
         return made
 
     async def _answered(
-        self, line: _Connection, request: bytes, path: str
+        self, line: _LocalConnection, request: bytes, path: str
     ) -> tuple[bytes, Mapping[str, str]]:
         line.send(request)
         while (found := _HEAD_END.search(line.data)) is None:
@@ -122,7 +122,9 @@ class LocalServer:
         line.data.clear()
         return body, headers
 
-    async def _read_by_h11(self, line: _Connection, path: str) -> tuple[bytes, Mapping[str, str]]:
+    async def _read_by_h11(
+        self, line: _LocalConnection, path: str
+    ) -> tuple[bytes, Mapping[str, str]]:
         """Return body and headers of any response."""
         import h11
 
@@ -180,7 +182,7 @@ class LocalServer:
             raise UnusableBody("answered compressed, though asked not to")
         return body, response.headers
 
-    def _lost(self, line: _Connection | None, path: str) -> Exception:
+    def _lost(self, line: _LocalConnection | None, path: str) -> Exception:
         """Return the error of a request without a response."""
         import httpx2
         import openai
@@ -216,7 +218,7 @@ def _too_long() -> UnusableBody:
     return UnusableBody(f"answered with more than {MAX_BODY / 1e6:g} MB")
 
 
-class _Connection(asyncio.Protocol):
+class _LocalConnection(asyncio.Protocol):
     """A connection: what has come over it, and whether more can.
 
     Attributes:
