@@ -2,8 +2,8 @@
 
 import os
 
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.bringup.instance import reserve_domain
-from icpi_ros.ros.bringup.processes import environment
 
 
 def own_domain():

@@ -110,6 +110,8 @@ _TABLE = {
         "what it costs.",
         "bench soak": "Run hundreds of trials through the graph: nothing lost, no memory growing, "
         "nothing left.",
+        "bench memory": "Measure the memory of a run's nodes: the largest of each, and of all "
+        "together.",
         "bench pixels": "Measure what observing through a simulated camera costs, against ground "
         "truth.",
         "bench demonstration": "Improve motions from demonstrations in worlds that their tasks "

@@ -11,8 +11,9 @@ from icpi_ros.core.text import printable
 def run(args: argparse.Namespace) -> int:
     """Stop or release; 0 = the executor did."""
     need_ros()
-    from icpi_ros.ros.clients.operator_client import OperatorClient  # needs ROS
+    from icpi_ros.ros.clients.stop_client import SoftwareStopClient  # needs ROS
 
-    with OperatorClient(args.namespace) as client:
+    with SoftwareStopClient(args.namespace) as client:
+        client.spin()
         print(printable(client.reset_stop() if args.reset else client.stop()))
     return 0

@@ -18,6 +18,7 @@ import numpy as np
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 SUFFIXES = ("_API_KEY", "_TOKEN")
+_SUFFIXES = tuple(map(str.encode, SUFFIXES))
 MIN_LENGTH = 8
 """Shorter values ("EMPTY", "none", "user") are placeholders or words, never taken for keys."""
 _watched: set[str] = set()
@@ -34,11 +35,9 @@ def secrets() -> dict[str, str]:
 
     Values come without surrounding blanks, as clients send them.
     """
-    found = {
-        name: value.strip()
-        for name, value in os.environ.items()
-        if name.upper().endswith(SUFFIXES) or name in _watched
-    }
+    names = [os.fsdecode(name) for name in os.environb if name.upper().endswith(_SUFFIXES)]
+    names += [name for name in _watched if name not in names]
+    found = {name: os.environ.get(name, "").strip() for name in names}
     long = [item for item in found.items() if len(item[1]) >= MIN_LENGTH]
     return dict(sorted(long, key=lambda item: -len(item[1])))
 

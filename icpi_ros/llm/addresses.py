@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +21,7 @@ _QUOTES = "\"'`<>\ufeff"
 _AZURE = ".openai.azure.com"
 
 
+@lru_cache(256)
 def base_url_of(text: str) -> str:
     """Return the base URL that is meant: no blanks and quotes around it, no path of a request.
 
@@ -59,6 +61,7 @@ def other_bases(url: str) -> tuple[str, ...]:
     return tuple(parts._replace(path=path).geturl() for path in paths)
 
 
+@lru_cache(256)
 def fault_of(url: str) -> str:
     """Return why a base URL cannot be used, as it continues "base URL ... "; "" = it can."""
     try:
@@ -101,6 +104,7 @@ def is_plain_url(text: str) -> bool:
     return not (parts.username or parts.password)
 
 
+@lru_cache(256)
 def is_this_machine(url: str) -> bool:
     """Return whether the host of a URL is this machine by its name or address alone."""
     try:

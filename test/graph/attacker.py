@@ -22,7 +22,7 @@ from icpi_msgs.msg import ObjectTrajectory, Proposal
 from icpi_msgs.srv import Decide
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.topics import DECIDE, EXECUTE_MOTION, JOINT_STATES, OBJECT_TRAJECTORY
-from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.clients.client_node import ClientNode
 
 WINDOW, BIG_WINDOW = 20, 3

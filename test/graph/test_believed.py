@@ -17,7 +17,7 @@ from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.description import NodeSpec
-from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.bringup.environment import environment
 
 from .conftest import LOOSE, NAMESPACE, RunningGraph
 from .observer import Observer

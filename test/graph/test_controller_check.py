@@ -31,7 +31,7 @@ from icpi_ros.ros.base.topics import CONTROLLER, CONTROLLER_TRAJECTORY, JOINT_ST
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import NodeSpec
-from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.sim.simulated_controller import ControllerParameters
 
 from .command_line import icpi

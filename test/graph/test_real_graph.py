@@ -15,7 +15,7 @@ from icpi_ros.learn.dataset.execution import Backend
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.topics import JOINT_STATES
 from icpi_ros.ros.bringup.description import NodeSpec
-from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 

@@ -23,7 +23,7 @@ from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.description import NodeSpec
-from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.following.rules import DEFAULTS, loosened
 
 from .conftest import HANG, LOOSE, NAMESPACE, PATIENCE, RunningGraph

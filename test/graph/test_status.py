@@ -14,7 +14,7 @@ import warm
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.checklist import REPORTED_BY
 from icpi_ros.ros.bringup.description import NodeSpec
-from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.bringup.environment import environment
 
 from .command_line import icpi
 from .conftest import HANG, NAMESPACE, RunningGraph, parameters

@@ -28,7 +28,7 @@ from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import graph
-from icpi_ros.ros.clients import operator_client
+from icpi_ros.ros.clients import stop_client
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.executor.scene_port import ObjectSighting
@@ -238,7 +238,7 @@ def test_a_run_fails_with_its_trial_but_a_no_or_a_dry_run_cancels_it(code, error
 
 
 def test_icpi_stop_presses_the_software_stop_and_releases_it(observer, capsys, monkeypatch):
-    monkeypatch.setattr(operator_client, "ANSWER", HANG)
+    monkeypatch.setattr(stop_client, "ANSWER", HANG)
     pressed = []
     latch = StopLatch(observer.node, lambda: pressed.append(1) or "", lambda: False)
     stop = ["stop", "--namespace", NAMESPACE]

@@ -15,7 +15,8 @@ from icpi_ros.cli.view_graph import GraphAddress, GraphPage
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.ros.clients.graph_watch import GraphState
-from icpi_ros.ros.clients.operator_client import DecisionOutcome, OperatorClient, StillStopping
+from icpi_ros.ros.clients.operator_client import DecisionOutcome, OperatorClient
+from icpi_ros.ros.clients.stop_client import StillStopping
 from icpi_ros.tasks import TASKS
 from icpi_ros.view.page import PageAddress
 from icpi_ros.view.question import QuestionKind
@@ -199,7 +200,7 @@ STILL = "the arm is still being stopped"
 
 @pytest.mark.parametrize("ready", [True, False])
 def test_a_release_is_asked_for_once_and_at_once(monkeypatch, domain, ready):
-    monkeypatch.setattr("icpi_ros.ros.clients.operator_client.STILL", STILL)
+    monkeypatch.setattr("icpi_ros.ros.clients.stop_client.STILL", STILL)
     with OperatorClient("nowhere") as client:
         client._reset = service = Unready(ready)
         with pytest.raises(StillStopping if ready else ExecutionFailed):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from icpi_benchmarks.stopping.controllers import HeardStop, dialects
-from icpi_benchmarks.stopping.latency import Stop, effort, kept, summary, text
+from icpi_benchmarks.stopping.latency import Press, Stop, effort, kept, summary, text
 
 from icpi_ros.motion.carried_stop import carried_stop
 from icpi_ros.motion.safety import SafetyGate
@@ -32,6 +32,14 @@ def test_latency_is_stated_beside_a_bare_cancel():
     assert kept(rows)
     assert not kept(summary([stop(0.016)] * 3, 0, cancels=[0.005] * 3))
     assert not kept(summary([stop(0.01, held=True)], 0, cancels=[0.005]))
+
+
+def test_the_command_has_a_target_of_its_own():
+    cheap, dear = (summary([stop(0.01)], 0, presses=[Press(t, 0.5, 0.6)] * 3) for t in (0.2, 0.31))
+    assert (kept(cheap), kept(dear)) == (True, False)
+    assert "icpi stop, 3 times" in text(cheap)
+    assert "median 200.0 ms  p99 200.0 ms  max 200.0 ms (median 300 allowed)" in text(cheap)
+    assert "icpi stop" not in text(summary([stop(0.01)], 0))
 
 
 def test_every_dialect_commands_a_stop_smoothly_and_none_does_without_its_path():

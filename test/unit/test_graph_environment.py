@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.ros.bringup.processes import HERE_ONLY, PEERS, PROFILES, RANGE, environment
+from icpi_ros.ros.bringup.environment import HERE_ONLY, PEERS, PROFILES, RANGE, environment
 
 
 @pytest.fixture

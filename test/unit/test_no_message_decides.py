@@ -12,7 +12,7 @@ ALLOWED = {
     "ros/bringup/checklist.py:text": "no decision: the sign between what was found and its remedy",
     "llm/client/responses.py:_classify_connection": "name of another library's exception",
     "ros/arm_ports/action_port.py:_end": "result of another program's controller",
-    "ros/clients/operator_client.py:_trigger": "reply of std_srvs/Trigger, which has a text alone",
+    "ros/clients/stop_client.py:_trigger": "reply of std_srvs/Trigger, which has a text alone",
     "ros/base/operator_port.py:is_change_refused": "remark of another process's question",
     "ros/base/operator_port.py:is_decided": "remark of another process's question",
 }

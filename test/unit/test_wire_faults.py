@@ -1,5 +1,6 @@
 """Everything that a server can do to us ends in time, in a completion or in one clear line."""
 
+import asyncio
 import gc
 import gzip
 import json
@@ -117,6 +118,14 @@ PASSING = {
     "201": ([answer(GOOD, 201)], 1),
     "identity": ([answer(GOOD, Content_Encoding="identity")], 1),
     "two lengths": ([part(head(200, 5, Content_length=9) + GOOD, faults.hang_up), faults.good], 2),
+    "bare line feeds": (
+        [part(b"HTTP/1.1 200 OK\nContent-Length: %d\n\n" % len(GOOD) + GOOD, keep)],
+        1,
+    ),
+    "a length beside chunks": (
+        [part(head(200, len(GOOD), Transfer_Encoding="chunked") + CHUNKS, keep)],
+        1,
+    ),
     "no content type": ([part(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD, faults.hang_up)], 1),
 }
 WITHIN = r"within [12]\.\d s"  # what was left of DEADLINE when it was asked
@@ -298,6 +307,33 @@ def test_kept_connection_that_breaks_under_the_request(server, chat, monkeypatch
     assert (completion.texts, completion.spent.calls) == (("1 2",), 2)
 
 
+def test_a_caller_with_a_loop_of_its_own(server, chat):
+    """A notebook's cell is run by a loop, in which no other can be run."""
+
+    async def cell():
+        return ask(chat).texts
+
+    assert asyncio.run(cell()) == ask(chat).texts == ("1 2",)
+
+
+def test_a_caller_that_is_interrupted_leaves_nothing_that_goes_on():
+    ended = []
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    async def work():
+        asyncio.get_running_loop().call_soon(interrupt)
+        try:
+            await asyncio.sleep(60.0)
+        finally:
+            ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        connections.connections().run_here(work(), time.monotonic() + 60.0)
+    assert ended == [True]
+
+
 def test_deadline_that_is_over(server, chat):
     with pytest.raises(CompletionFailed, match="deadline is over"):
         ask(chat, -1.0)
@@ -350,8 +386,6 @@ def test_a_loop_that_hangs_does_not_hang_the_caller(monkeypatch):
 
 
 def test_work_is_cancelled_at_the_deadline(monkeypatch):
-    import asyncio
-
     monkeypatch.setattr(connections, "GRACE", 0.05)
     cancelled = threading.Event()
 

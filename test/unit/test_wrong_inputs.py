@@ -268,6 +268,8 @@ CASES = [
     ("bench stop --arm missing.yaml", "missing.yaml"),
     ("bench soak --trials 10", "--trials", "'10'", "100 to 1000"),
     ("bench soak --improver embeded", "'embeded'"),
+    ("bench memory --trials 0", "--trials", "'0'", "1 to 1000"),
+    ("bench memory --improver embeded", "'embeded'"),
     ("bench demonstration --worlds slidee", "'slidee'"),
     ("bench spending --tasks slidee", "'slidee'"),
     ("bench spending --improvers random", "random", "does not predict"),

@@ -148,6 +148,13 @@ def stop(parser: argparse.ArgumentParser) -> None:
         default="topic",
         help="the way to the arm; action needs control_msgs, and its commands are not overheard",
     )
+    parser.add_argument(
+        "--commands",
+        type=whole(0, 1000),
+        default=20,
+        metavar="N",
+        help="presses of the stop by the command `icpi stop`, whose processor time is measured",
+    )
     add_arm(parser)
     add_json(parser)
 
@@ -203,6 +210,16 @@ def soak(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=whole(FEWEST, 1000), default=300, metavar="N")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
     parser.add_argument("--improver", default="random", help="default: random")
+    add_json(parser)
+
+
+def memory(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--task", default="slide", help="default: slide")
+    add_arm(parser)
+    parser.add_argument("--trials", type=whole(1, 1000), default=8, metavar="N")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--improver", default="embedded", help="default: embedded")
     add_json(parser)
 
 

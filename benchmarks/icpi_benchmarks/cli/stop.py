@@ -15,11 +15,11 @@ def run(args: argparse.Namespace) -> int:
     from icpi_benchmarks.graph.stop_latency import TASK, measure  # needs ROS
 
     arm = chosen_arm(args.arm, TASKS.get(TASK))
-    found = measure(arm, args.trials, args.seed, args.request, args.controller)
+    found = measure(arm, args.trials, args.seed, args.request, args.controller, args.commands)
     asked = {name: getattr(args, name) for name in ("seed", "request", "controller")}
     asked["arm"] = arm.name
     smooth = dialects(found.heard, found.limits) if found.heard else []
-    rows = {**asked, **summary(found.stops, found.missed, found.cancels, smooth)}
+    rows = {**asked, **summary(found.stops, found.missed, found.cancels, smooth, found.presses)}
     print(text(rows))
     if args.json:
         args.json.write(rows)

@@ -36,8 +36,9 @@ from icpi_ros.robots import argument_of
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import JOINT_STATES
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.bringup.instance import reserve_domain
-from icpi_ros.ros.bringup.processes import BackgroundGraph, environment
+from icpi_ros.ros.bringup.processes import BackgroundGraph
 from icpi_ros.ros.clients.client_node import ClientNode
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 

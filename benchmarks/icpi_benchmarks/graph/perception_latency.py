@@ -36,8 +36,9 @@ from icpi_ros.core.types import Array
 from icpi_ros.core.units import in_ms, times
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import CAMERA_IMAGE, OBJECT_STATE
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.bringup.instance import reserve_domain
-from icpi_ros.ros.bringup.processes import BackgroundGraph, environment
+from icpi_ros.ros.bringup.processes import BackgroundGraph
 from icpi_ros.tasks import TASKS
 
 START_LIMIT = 30.0

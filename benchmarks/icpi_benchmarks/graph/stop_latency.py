@@ -25,8 +25,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_benchmarks.graph import bare_cancel
+from icpi_benchmarks.graph.stop_command import StopCommand
 from icpi_benchmarks.stopping.controllers import HeardStop
-from icpi_benchmarks.stopping.latency import Stop, effort
+from icpi_benchmarks.stopping.latency import Press, Stop, effort
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
 from icpi_ros.core.errors import ExecutionFailed
@@ -45,8 +46,9 @@ from icpi_ros.ros.base.topics import (
     STOP,
 )
 from icpi_ros.ros.bringup import parent
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.bringup.instance import reserve_domain
-from icpi_ros.ros.bringup.processes import STOP_LIMIT, BackgroundGraph, environment
+from icpi_ros.ros.bringup.processes import STOP_LIMIT, BackgroundGraph
 from icpi_ros.ros.clients.client_node import ClientNode
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.feasibility import first_possible, simulated_feasibility
@@ -75,6 +77,7 @@ class Measured:
         missed: requests that came when nothing moved any more.
         cancels: bare cancel round trips, one beside every stop [s].
         heard: the stops that could be overheard on their way.
+        presses: of the stop by the command `icpi stop`.
     """
 
     limits: ArmLimits
@@ -82,9 +85,12 @@ class Measured:
     missed: int = 0
     cancels: list[float] = field(default_factory=list)
     heard: list[HeardStop] = field(default_factory=list)
+    presses: list[Press] = field(default_factory=list)
 
 
-def measure(arm: Arm, trials: int, seed: int, request: str, controller: str) -> Measured:
+def measure(
+    arm: Arm, trials: int, seed: int, request: str, controller: str, commands: int = 0
+) -> Measured:
     """Return ``trials`` stops, and as many bare cancels between two processes.
 
     Args:
@@ -93,6 +99,7 @@ def measure(arm: Arm, trials: int, seed: int, request: str, controller: str) -> 
         seed: of motions and moments.
         request: ``cancel``, ``service`` or ``both``; without a service all are cancels.
         controller: way to the arm, ``topic`` or ``action``.
+        commands: presses of the stop by `icpi stop` after that.
 
     Raises:
         ExecutionFailed: the graph does not start or does not answer.
@@ -115,7 +122,9 @@ def measure(arm: Arm, trials: int, seed: int, request: str, controller: str) -> 
                 _bare(Path(folder) / "bare.log"),
                 StopClient(graph, arm) as client,
             ):
-                return client.measure(trials, np.random.default_rng(seed), request)
+                found = client.measure(trials, np.random.default_rng(seed), request)
+                found.presses = client.presses(commands)
+                return found
     finally:
         held.release()
 
@@ -160,6 +169,7 @@ class StopClient(ClientNode):
         listen(JointState, JOINT_STATES, self._on_state, qos.SENSOR_EVERY)
         listen(DiagnosticStatus, CONTROLLER_STATUS, self._on_status, qos.EVENT)
         listen(JointTrajectory, CONTROLLER_TRAJECTORY, self._on_trajectory, qos.COMMAND)
+        self._command = StopCommand(self.node, self._wait)
         self.spin()
 
     def measure(self, trials: int, rng: np.random.Generator, request: str) -> Measured:
@@ -172,6 +182,14 @@ class StopClient(ClientNode):
         while len(found.stops) < trials:
             if self.stopped(rng, kinds[len(found.stops) % len(kinds)], found):
                 found.cancels.append(self._cancel_bare())
+        return found
+
+    def presses(self, count: int) -> list[Press]:
+        """Return presses of the stop by the command, each released again."""
+        found: list[Press] = []
+        for _ in range(count):
+            found.append(self._command.press())
+            self.release()
         return found
 
     def wait_for_graph(self) -> None:

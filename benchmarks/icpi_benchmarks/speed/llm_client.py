@@ -32,12 +32,19 @@ PATH = "/v1/chat/completions"
 TRIALS = 6
 """Length of the history that proposals are made for."""
 WARM_UP = 20
+MAX_ROUND_TRIPS = 2.0
+"""Most time of a proposal beyond a bare round trip, in those."""
 _Write = Callable[[Trial], None]
 
 
 @dataclass(frozen=True)
 class OverheadRow:
-    """Medians of one task [s]: a bare round trip, a proposal, its write to the store."""
+    """Medians of one task [s]: a bare round trip, a proposal, its write to the store.
+
+    ``overhead`` is proposal and write beyond the round trip; ``round_trips`` is the proposal alone
+    beyond it, in round trips of the same run; ``round_trips_undisturbed`` compares the fastest
+    tenths of both, which other work on the machine delays less.
+    """
 
     task: str
     count: int
@@ -46,6 +53,8 @@ class OverheadRow:
     stored: float
     overhead: float
     overhead_p95: float
+    round_trips: float
+    round_trips_undisturbed: float
 
 
 def measure(task: Task, count: int, folder: Path, **options: Any) -> OverheadRow:
@@ -76,6 +85,7 @@ def measure(task: Task, count: int, folder: Path, **options: Any) -> OverheadRow
         float(np.median(stored)),
         median(over),
         quantiles(over, n=20)[-1],
+        *(float(np.percentile(proposal, q) / np.percentile(bare, q)) - 1.0 for q in (50, 10)),
     )
 
 

@@ -124,7 +124,7 @@ class Llm(PatternImprover):
         writer = PromptWriter(wire, self.options.digits, fitted=fitted)
         if not self.options.describe:
             return writer
-        return replace(writer, description=self._description(writer.numbers.encode(np.ones(1))))
+        return replace(writer, description=self._description(writer.unit))
 
     def _description(self, unit: str) -> str:
         """Return the text about the task, in which ``unit`` is how 1 is written."""

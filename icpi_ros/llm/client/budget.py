@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, invalid
@@ -59,7 +59,7 @@ class Spending:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON types; unknown money is None."""
-        return asdict(self) | {"money": None if math.isnan(self.money) else self.money}
+        return vars(self) | {"money": None if math.isnan(self.money) else self.money}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Spending:

@@ -18,7 +18,7 @@ from icpi_ros.llm.client.token_count import count_tokens
 class CompletionMeter:
     """Meter of one completion: sends its requests and charges the run's meter call by call.
 
-    It is used in the wire's loop only, so nothing races.  It must be closed.
+    It is used in one loop only, so nothing races.  It must be closed.
 
     Attributes:
         spent: by this completion so far; of the time that others wait, too, its share.
@@ -27,7 +27,6 @@ class CompletionMeter:
     def __init__(self, meter: Meter, profile: Profile) -> None:
         self.spent = Spending()
         self._meter, self._profile = meter, profile
-        self._tokeniser = Endpoint.of(profile).tokeniser
         self._is_open = True
         self._counted = meter.begin_waiting()
 
@@ -64,7 +63,7 @@ class CompletionMeter:
             BudgetSpent: it may not be made.
         """
         self._meter.require()
-        self._charge(Spending(calls=1))
+        self._charge(Spending(calls=1, seconds=self._share()))
 
     def end(self, prompt: Prompt, reply: Reply | None, billed: bool) -> None:
         """Charge what the call cost.
@@ -85,11 +84,12 @@ class CompletionMeter:
         """Charge the time since the last call; closing twice is allowed."""
         if self._is_open:
             self._is_open = False
-            self._charge(Spending())
+            self._charge(Spending(seconds=self._share()))
             self._meter.end_waiting()
 
     def _guess(self, prompt: Prompt, reply: Reply | None) -> Tokens:
-        kind, texts = self._tokeniser, reply.texts if reply else ()
+        kind = Endpoint.of(self._profile).tokeniser
+        texts = reply.texts if reply else ()
         return Tokens(prompt.tokens(kind), sum(count_tokens(text, kind) for text in texts))
 
     def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
@@ -99,12 +99,14 @@ class CompletionMeter:
             cached_tokens=tokens.cached,
             estimated=int(estimated),
             money=self._profile.money(tokens.prompt, tokens.completion, tokens.cached),
+            seconds=self._share(),
         )
 
+    def _share(self) -> float:
+        """Return this completion's share of the time since the last call of this [s]."""
+        before, self._counted = self._counted, self._meter.shared_time()
+        return self._counted - before
+
     def _charge(self, cost: Spending) -> None:
-        """Charge a cost and the time since the last charge; calls overlap, time does not."""
-        now = self._meter.shared_time()
-        cost = cost + Spending(seconds=now - self._counted)
-        self._counted = now
         self.spent = self.spent + cost
         self._meter.charge(cost)

@@ -1,12 +1,15 @@
-"""One event loop and its kept HTTP clients per process, for every client of a model.
+"""Event loops and kept HTTP clients of this process, for every client of a model.
 
-Connections stay open between calls, so a proposal pays for TCP and TLS once.  Everything that
-touches the client or a meter runs in the loop's own thread; callers of any thread wait there.
+Connections stay open between calls, so a proposal pays for TCP and TLS once.  Servers elsewhere are
+asked in one loop with a thread of its own, where callers of any thread wait.  Servers of this
+machine answer sooner than two threads change places: they are asked in the caller's thread, by
+loops that are kept with their connections, one for each caller at the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import threading
@@ -16,18 +19,11 @@ from typing import Any, TypeVar
 
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.addresses import is_this_machine
+from icpi_ros.llm.local_http import IDLE, MAX_BODY, LocalServer, UnusableBody
 
-MAX_BODY = 8_000_000
-"""Longest response that is read [bytes]; a completion has a few thousand."""
 GRACE = 0.25
 """Wait of a caller for the loop beyond its deadline [s]."""
-_IDLE = 60.0
-"""Lifetime of an unused connection [s]: trials are seconds apart."""
 _Result = TypeVar("_Result")
-
-
-class UnusableBody(Exception):
-    """A response that is not read to its end; the text continues "<endpoint> ..."."""
 
 
 class Connections:
@@ -37,6 +33,8 @@ class Connections:
         """Start the loop's thread."""
         self._http: dict[bool, Any] = {}  # by whether the server is on this machine
         self._clients: dict[str, Any] = {}
+        self._local: dict[tuple[asyncio.AbstractEventLoop, str], LocalServer] = {}
+        self._spare: list[asyncio.AbstractEventLoop] = []  # those of callers, while none uses them
         self._loop = asyncio.new_event_loop()
         threading.Thread(
             target=self._loop.run_forever, name="model connections", daemon=True
@@ -60,6 +58,13 @@ class Connections:
                 http_client=self.http(base_url),
             )
         return self._clients[base_url]
+
+    def local(self, base_url: str) -> LocalServer:
+        """Return the server of this machine at a base URL; to be used in the running loop only."""
+        key = (asyncio.get_running_loop(), base_url)
+        if key not in self._local:
+            self._local[key] = LocalServer(base_url)
+        return self._local[key]
 
     def http(self, base_url: str) -> Any:
         """Return the kept ``httpx2.AsyncClient`` for a server; to be used in the loop only.
@@ -90,6 +95,27 @@ class Connections:
             return future.result(max(until - time.monotonic(), 0.0) + GRACE)
         finally:  # also when the caller was interrupted; does nothing to work that has ended
             future.cancel()
+
+    def run_here(self, work: Coroutine[Any, Any, _Result], until: float) -> _Result:
+        """Return the result of ``work``, which ends by itself at ``until``, run by this thread.
+
+        In a thread whose own loop runs, as in a notebook, it is run as by :meth:`run`.
+        """
+        if asyncio._get_running_loop() is not None:
+            return self.run(work, until)
+        try:
+            loop = self._spare.pop()
+        except IndexError:
+            loop = asyncio.new_event_loop()
+        task = loop.create_task(work)
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            if not task.done():  # the caller was interrupted
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    loop.run_until_complete(task)
+            self._spare.append(loop)
 
 
 def connections() -> Connections:
@@ -126,7 +152,7 @@ def _http_client(here: bool) -> Any:
         verify=httpx2.create_ssl_context(),
         timeout=None,
         limits=httpx2.Limits(
-            max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE
+            max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE
         ),
         event_hooks={"response": [_bound_body], "request": [_ask_for_plain]},
     )

@@ -16,6 +16,7 @@ from icpi_ros.llm.client.formats import ReplyFormat, response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.responses import Addressee
 from icpi_ros.llm.client.token_count import Tokeniser
+from icpi_ros.llm.local_http import is_served
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 PATHS = {
@@ -114,6 +115,9 @@ class Endpoint:
         The package's own models of a response are not used: they take 0.4 ms and let wrong
         types through.
         """
+        if is_served(self.base_url):
+            server = connections().local(self.base_url)
+            return await server.post(PATHS[wire], fields, self._key())
         import httpx2
 
         response = await self._client().post(

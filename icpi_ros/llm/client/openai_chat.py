@@ -27,6 +27,7 @@ from icpi_ros.llm.client.formats import (
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.replies import Reply
 from icpi_ros.llm.client.responses import NOT_SERVED, Failure, pause
+from icpi_ros.llm.local_http import is_served
 
 MAX_ATTEMPTS = 5
 """Failures of a request, those that lead to a simpler format not counted."""
@@ -93,8 +94,10 @@ class OpenAIChat:
         self, request: CompletionRequest, until: float
     ) -> Completion | CompletionFailed | BudgetSpent:
         start = time.monotonic()
+        lines = connections()
+        run = lines.run_here if is_served(self.base_url) else lines.run
         try:
-            return connections().run(self._exchange(request, until), until)
+            return run(self._exchange(request, until), until)
         except TimeoutError:  # the loop itself hangs or is overrun
             seconds = max(until - start, 0.0)
             way = self._endpoint.addressee.way
@@ -108,7 +111,7 @@ class OpenAIChat:
 
 
 class Exchange:
-    """The requests of one completion; lives in the wire's loop."""
+    """The requests of one completion; lives in one loop."""
 
     def __init__(
         self, endpoint: Endpoint, request: CompletionRequest, until: float, meter: CompletionMeter

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client.bodies import Unreadable
-from icpi_ros.llm.client.connections import UnusableBody
 from icpi_ros.llm.client.replies import TOO_LONG
+from icpi_ros.llm.local_http import UnusableBody
 
 if TYPE_CHECKING:
     import openai

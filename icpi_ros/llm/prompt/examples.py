@@ -95,6 +95,9 @@ class AdjustmentPatterns:
     def _pairs(self, history: Sequence[Outcome], base: Outcome) -> PatternLines:
         """Return the run's ordered pairs of its nearest trials, nearest to ``base`` last."""
         scale = self.index.scale
+        if len(history) < 2:
+            theta, error = np.empty((0, len(base.theta))), np.empty((0, len(base.error)))
+            return PatternLines(self._input(theta, self.features.trial(error)), scale.dtheta(theta))
         trials = sorted(history, key=lambda trial: self._gap(trial, base))[:MAX_TRIALS]
         d, m = len(base.theta), len(base.error)
         thetas = np.array([trial.theta for trial in trials]).reshape(-1, d)

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -59,14 +60,20 @@ class PromptWriter:
     description: str = ""
     fitted: bool = False
 
-    @property
+    @cached_property
     def numbers(self) -> NumberFormat:
         """Format of scaled numbers: JSON has no padded ones, fitted ones are below 1."""
         return NumberFormat(self.digits, padded=self.wire != Wire.JSON, ones=not self.fitted)
 
+    @cached_property
+    def unit(self) -> str:
+        """The number 1 as it is written."""
+        return self.numbers.encode(np.ones(1))
+
     def largest(self, pattern: Pattern, longest: float) -> int:
         """Return the integer that stands for a scaled output of a pattern, rounded up."""
-        return math.ceil(longest / float(np.min(self.scale(pattern))) / self.numbers.quantum)
+        smallest = float(np.min(self.scale(pattern))) if self.fitted else 1.0
+        return math.ceil(longest / smallest / self.numbers.quantum)
 
     def scale(self, pattern: Pattern) -> Array:
         """Return what outputs of a pattern are to be multiplied with, ``(q,)``; 1 if not fitted."""
@@ -84,8 +91,7 @@ class PromptWriter:
     def _lines(self, pattern: Pattern) -> Iterator[str]:
         if self.description:
             yield self.description
-        for inputs, outputs in (*self._written(pattern.shared), *self._written(pattern.own)):
-            yield f"{inputs} {ARROW} {outputs}"
+        yield from self._blocks(pattern.shared, pattern.own)
         yield f"{self._input(pattern.query)} {ARROW}"
 
     def _turns(self, pattern: Pattern) -> Iterator[Message]:
@@ -98,11 +104,11 @@ class PromptWriter:
 
     def _chat(self, pattern: Pattern) -> Iterator[Message]:
         lines = [self.description] if self.description else []
-        lines.append(f"{UNIT} {self.numbers.encode(np.ones(1))}")
+        lines.append(f"{UNIT} {self.unit}")
         for title, some in ((SHARED, pattern.shared), (OWN, pattern.own)):
             if len(some) or title == OWN:
                 lines.append(title)
-            lines += [f"{inputs} {ARROW} {outputs}" for inputs, outputs in self._written(some)]
+            lines += self._blocks(some)
         lines.append(f"{self._input(pattern.query)} {ARROW}")
         yield {"role": "system", "content": INSTRUCTION}
         yield {"role": "user", "content": "\n".join(lines)}
@@ -117,17 +123,22 @@ class PromptWriter:
         scale = self.scale(pattern)
         if self.fitted:
             pattern = pattern.fitted[0]
-        query = [list(map(float, self.numbers.encode(group).split())) for group in pattern.query]
+        query = [self.numbers.counts(group).tolist() for group in pattern.query]
         return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
 
+    def _blocks(self, *kinds: PatternLines) -> Iterator[str]:
+        """Yield the lines of each kind that has any, as one text."""
+        for some in kinds:
+            if len(some):
+                yield self.numbers.lines(some.inputs, BAR, f" {ARROW} ", some.outputs)
+
     def _written(self, lines: PatternLines) -> Iterator[tuple[str, str]]:
-        """Yield inputs and outputs of every line."""
-        for n, outputs in enumerate(lines.outputs):
-            inputs = self._input(tuple(group[n] for group in lines.inputs))
-            yield inputs, self.numbers.encode(outputs)
+        """Return inputs and outputs of every line."""
+        outputs = self.numbers.rows([lines.outputs], BAR)
+        return zip(self.numbers.rows(lines.inputs, BAR), outputs, strict=True)
 
     def _input(self, groups: tuple[Array, ...]) -> str:
-        return BAR.join(map(self.numbers.encode, groups))
+        return self.numbers.rows([group[np.newaxis] for group in groups], BAR)[0]
 
 
 def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: bool) -> str:

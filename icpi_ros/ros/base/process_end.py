@@ -1,12 +1,20 @@
-"""An end of this process that needs neither its interpreter nor one of its threads."""
+"""Ends of nodes and of this process, also where the middleware hangs; light to import."""
 
 from __future__ import annotations
 
 import ctypes
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+TEAR_DOWN_LIMIT = 2.0
+"""Longest time for the middleware to let go [s]."""
 SIGEV_THREAD = 2
 """A timer that is due calls a function in a thread of the C library."""
 
@@ -44,3 +52,21 @@ def ends_within(limit: float, code: int) -> Iterator[None]:
         yield
     finally:
         libc.timer_delete(timer)
+
+
+def destroy(node: Node) -> None:
+    """Let go of ``node`` and of its actions, which rclpy leaves open, and with them the node."""
+    action = sys.modules.get("rclpy.action")  # without it there are none, and it imports numpy
+    if action is not None:
+        for waitable in list(node.waitables):
+            if isinstance(waitable, action.ActionClient | action.ActionServer):
+                waitable.destroy()
+    node.destroy_node()
+
+
+def within(limit: float, action: Callable[[], None]) -> bool:
+    """Run ``action`` in a thread for at most ``limit`` [s]; tell whether it came to its end."""
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    thread.join(limit)
+    return not thread.is_alive()

@@ -19,7 +19,6 @@ from types import FrameType
 from typing import ClassVar
 
 import rclpy
-from rclpy.action import ActionClient, ActionServer
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -32,7 +31,7 @@ from rclpy.task import Future
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.files import FileLock
 from icpi_ros.core.text import printable
-from icpi_ros.ros.base.process_end import ends_within
+from icpi_ros.ros.base.process_end import TEAR_DOWN_LIMIT, destroy, ends_within, within
 from icpi_ros.ros.bringup.instance import hold_name
 from icpi_ros.ros.bringup.parent import Parent
 
@@ -40,8 +39,6 @@ POLL = 0.2
 """Time between two looks of the main thread at the parent and the context [s]."""
 SIGNAL_MERGE_TIME = 2.0
 """A terminal and a launcher both pass one Ctrl-C on: signals within this time are one [s]."""
-TEAR_DOWN_LIMIT = 2.0
-"""Longest time for the middleware to let go [s]."""
 CLOSE_LIMIT = 5.0
 """Longest time that a node may take to close [s]; then the process ends anyway."""
 MAX_SPIN_TIME = 3600.0
@@ -162,22 +159,6 @@ def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threa
         destroy(node)
         rclpy.try_shutdown()
     return code
-
-
-def destroy(node: Node) -> None:
-    """Let go of ``node`` and of its actions, which rclpy leaves open, and with them the node."""
-    for waitable in list(node.waitables):
-        if isinstance(waitable, ActionClient | ActionServer):
-            waitable.destroy()
-    node.destroy_node()
-
-
-def within(limit: float, action: Callable[[], None]) -> bool:
-    """Run ``action`` in a thread for at most ``limit`` [s]; tell whether it came to its end."""
-    thread = threading.Thread(target=action, daemon=True)
-    thread.start()
-    thread.join(limit)
-    return not thread.is_alive()
 
 
 def make_executor(node: IcpiNode) -> Executor:

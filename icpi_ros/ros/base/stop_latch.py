@@ -9,11 +9,8 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.topics import RESET_STOP, STOP, STOPPED
+from icpi_ros.ros.base.topics import RESET_STOP, STILL, STOP, STOPPED
 from icpi_ros.ros.bringup.checklist import in_namespace
-
-STILL = "the arm is still being stopped: try again in a moment"
-"""Answer to a reset that came too early; a client knows it by this text: Trigger has no code."""
 
 
 class StopLatch:

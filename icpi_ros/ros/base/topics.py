@@ -1,4 +1,7 @@
-"""Names of topics, services and actions; relative, so that a namespace moves all of them."""
+"""Names of topics, services and actions; relative, so that a namespace moves all of them.
+
+And the one reply that a client knows by its text.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,8 @@ DECIDE = "decide"
 STOP = "stop"
 """Software stop; latched until RESET_STOP.  Not a certified emergency stop."""
 RESET_STOP = "reset_stop"
+STILL = "the arm is still being stopped: try again in a moment"
+"""Answer to a reset that came too early; a client knows it by this text: Trigger has no code."""
 STOPPED = "stopped"
 """State of the software stop: true while it is latched."""
 MARKERS = "markers"

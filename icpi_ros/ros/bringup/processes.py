@@ -26,17 +26,15 @@ from honcho.process import Process
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.files import open_private
-from icpi_ros.core.resources import share_path
 from icpi_ros.core.text import printable
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.description import NodeSpec, graph, page_command
+from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.ros.bringup.forked import ForkedNode, preload
 from icpi_ros.tasks import TASKS
 
-RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
-PEERS, HERE_ONLY = "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
 START_LIMIT = 20.0
 """Longest time for all processes of a graph to start [s]."""
 KILL_WAIT = 12
@@ -44,41 +42,6 @@ KILL_WAIT = 12
 close and to let the middleware go."""
 STOP_LIMIT = 20.0
 """Longest time for a graph to stop [s]; longer than that of its nodes."""
-
-
-def environment() -> dict[str, str]:
-    """Return the environment of nodes: this one's, discovery on this machine unless set.
-
-    Raises:
-        UsageError: discovery is switched off; the nodes would never find each other.
-    """
-    env = dict(os.environ)
-    scope = env.setdefault(RANGE, "LOCALHOST")
-    if scope == "OFF":
-        raise UsageError(
-            f"{RANGE} = OFF keeps nodes from finding each other: set LOCALHOST or SUBNET, or unset "
-            "it"
-        )
-    env["PYTHONUNBUFFERED"] = "1"
-    # Without our profiles nodes only find each other later, 3 s at worst.
-    with contextlib.suppress(IcpiError):
-        _choose_profiles(env)
-    return env
-
-
-def _choose_profiles(env: dict[str, str]) -> None:
-    """Set the profiles of Fast DDS unless the user has some; see config/fastdds_localhost.xml."""
-    middleware = env.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp"
-    if env.get(PROFILES) or not middleware.startswith("rmw_fastrtps"):
-        return
-    here_only = env.get(HERE_ONLY) == "1"  # the older word; it counts more than the range
-    if here_only or (env[RANGE] == "LOCALHOST" and not env.get(PEERS)):
-        env[PROFILES] = str(share_path("config", "fastdds_localhost.xml"))
-        env[RANGE] = "SYSTEM_DEFAULT"  # as in the profile: the range itself adds shared memory
-        if here_only:
-            env[HERE_ONLY] = "0"  # so does this
-    else:
-        env[PROFILES] = str(share_path("config", "fastdds.xml"))
 
 
 def run_graph(specs: Sequence[NodeSpec], page: Sequence[str] | None = None) -> int:

@@ -12,10 +12,12 @@ from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from icpi_ros.ros.base.spin import TEAR_DOWN_LIMIT, destroy, within
-from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.base.process_end import TEAR_DOWN_LIMIT, destroy, within
+from icpi_ros.ros.bringup.environment import environment
+from icpi_ros.ros.clients.type_support import load_without_generator
 
 
 class ClientNode:
@@ -29,6 +31,7 @@ class ClientNode:
     def __init__(self, name: str, namespace: str = "") -> None:
         """Make the node; it does not spin yet."""
         os.environ.update(environment())  # a client must speak as the nodes do
+        load_without_generator()
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self.node: Node = rclpy.create_node(
@@ -37,6 +40,7 @@ class ClientNode:
             context=self._context,
             use_global_arguments=False,
             start_parameter_services=False,
+            parameter_overrides=[Parameter("start_type_description_service", value=False)],
         )
         self.changed = threading.Condition()
         self._executor = SingleThreadedExecutor(context=self._context)

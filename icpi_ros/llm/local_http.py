@@ -1,0 +1,282 @@
+"""HTTP to a server of this machine, without what requests to the world need.
+
+A proposal from a small model next door takes some milliseconds, of which ``openai`` and its HTTP
+client would be two.  Here one request is written in one piece over a kept connection.  What the
+usual response of a completion is not (no length, another coding, an error) is read by ``h11``, and
+what fails is raised as ``openai`` raises it: who asked need not know which of the two it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import select
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from icpi_ros.llm.addresses import is_this_machine
+
+MAX_BODY = 8_000_000
+"""Longest response that is read [bytes]; a completion has a few thousand."""
+MAX_HEAD = 65_536
+"""Longest head of a response [bytes]."""
+IDLE = 60.0
+"""Lifetime of an unused connection [s]: trials are seconds apart."""
+_PLAIN = re.compile(r"http://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?")
+_HEAD_END = re.compile(rb"\n\r?\n")
+_STATUS = re.compile(r"HTTP/1\.1 200(?: .*)?")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
+_LENGTH = re.compile(r"[0-9]{1,9}")
+_CODED = ("transfer-encoding", "content-encoding")
+
+
+class UnusableBody(Exception):
+    """A response that is not read to its end; the text continues "<endpoint> ..."."""
+
+
+def is_served(base_url: str) -> bool:
+    """Return whether requests to a base URL can go this way: plain HTTP, a plain URL, no proxy."""
+    return bool(_PLAIN.fullmatch(base_url)) and is_this_machine(base_url)
+
+
+class LocalServer:
+    """A server of this machine and the idle connections of one event loop to it."""
+
+    def __init__(self, base_url: str) -> None:
+        """Keep where it is; nothing is connected yet."""
+        parts = urlsplit(base_url)
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._path, self._name = parts.path, parts.netloc
+        self._url = base_url
+        self._idle: list[_LocalConnection] = []
+
+    async def post(
+        self, path: str, fields: Mapping[str, Any], key: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Post JSON below the base URL; return body and headers of the response.
+
+        Raises:
+            UnusableBody: the response is too long, or compressed.
+            openai.APIStatusError: the status is no success.
+            openai.APIConnectionError: there is no response.
+        """
+        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        content = body.encode()
+        head = (
+            f"POST {self._path}{path} HTTP/1.1\r\nHost: {self._name}\r\nAccept: */*\r\n"
+            "Accept-Encoding: identity\r\nConnection: keep-alive\r\nUser-Agent: icpi_ros\r\n"
+            f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        line = await self._line(path)
+        try:
+            response = await self._answered(line, head.encode("ascii") + content, path)
+        except BaseException:  # cancelled or not
+            line.close()
+            raise
+        if line.reusable:
+            line.since = time.monotonic()
+            self._idle.append(line)
+        else:
+            line.close()
+        return response
+
+    async def _line(self, path: str) -> _LocalConnection:
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_quiet and time.monotonic() - line.since < IDLE:
+                return line
+            line.close()
+        made: _LocalConnection | None = None
+        with contextlib.suppress(OSError):
+            loop = asyncio.get_running_loop()
+            _, made = await loop.create_connection(_LocalConnection, self._host, self._port)
+        if made is None:
+            raise self._lost(None, path)
+        return made
+
+    async def _answered(
+        self, line: _LocalConnection, request: bytes, path: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        line.send(request)
+        while (found := _HEAD_END.search(line.data)) is None:
+            if line.ended or len(line.data) > MAX_HEAD:
+                return await self._read_by_h11(line, path)
+            await line.more()
+        headers, begin = _usual_headers(line.data[: found.end()]), found.end()
+        if headers is None:
+            return await self._read_by_h11(line, path)
+        end = begin + int(headers["content-length"])
+        if end - begin > MAX_BODY:
+            raise _too_long()
+        while len(line.data) < end:
+            if line.ended:
+                raise self._lost(line, path)
+            await line.more()
+        line.reusable = len(line.data) == end and "connection" not in headers
+        body = bytes(line.data[begin:end])
+        line.data.clear()
+        return body, headers
+
+    async def _read_by_h11(
+        self, line: _LocalConnection, path: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Return body and headers of any response."""
+        import h11
+
+        reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        reader.send(h11.Request(method="POST", target="/", headers=[("Host", "h")]))
+        reader.send(h11.EndOfMessage())
+        status, headers, body = 0, list[tuple[bytes, bytes]](), bytearray()
+        with contextlib.suppress(h11.RemoteProtocolError):  # it is no HTTP
+            while True:
+                event = reader.next_event()
+                if event is h11.NEED_DATA:
+                    if not line.data and not line.ended:
+                        await line.more()
+                    if line.fault is not None and not line.data:
+                        raise self._lost(line, path)
+                    reader.receive_data(bytes(line.data))  # nothing: it has ended
+                    line.data.clear()
+                elif isinstance(event, h11.Response):
+                    status, headers = event.status_code, list(event.headers)
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                    if len(body) > MAX_BODY:
+                        raise _too_long()
+                elif isinstance(event, h11.EndOfMessage):
+                    line.reusable = reader.their_state is h11.DONE and not reader.trailing_data[0]
+                    return self._judged(status, headers, bytes(body), path)
+                elif isinstance(event, h11.ConnectionClosed):
+                    break
+        raise self._lost(line, path)
+
+    def _judged(
+        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, path: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Return a response that is a success.
+
+        Raises:
+            UnusableBody: it is compressed.
+            openai.APIStatusError: it is none.
+        """
+        import httpx2
+        import openai
+
+        plain = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
+        response = httpx2.Response(
+            status, headers=plain, content=body, request=httpx2.Request("POST", self._url + path)
+        )
+        if not response.is_success:
+            told: Any = response.text.strip()
+            with contextlib.suppress(ValueError, RecursionError):
+                told = json.loads(told)
+            told = told.get("error", told) if isinstance(told, dict) else told
+            raise openai.APIStatusError(f"HTTP {status}", response=response, body=told)
+        codings = [value.strip().lower() for name, value in headers if name not in dict(plain)]
+        if codings not in ([], [b"identity"]):
+            raise UnusableBody("answered compressed, though asked not to")
+        return body, response.headers
+
+    def _lost(self, line: _LocalConnection | None, path: str) -> Exception:
+        """Return the error of a request without a response."""
+        import httpx2
+        import openai
+
+        request = httpx2.Request("POST", self._url + path)
+        cause: Exception
+        if line is None:
+            cause = httpx2.ConnectError("no connection")
+        elif line.fault is not None:
+            cause = httpx2.ReadError("the connection broke")
+        else:
+            cause = httpx2.RemoteProtocolError("the server broke off")
+        error = openai.APIConnectionError(request=request)
+        error.__cause__ = cause
+        return error
+
+
+def _usual_headers(head: bytearray) -> dict[str, str] | None:
+    """Return the headers of a success of known length by their names in small letters.
+
+    None: it is another response, or one that leaves a choice of how it is read.
+    """
+    lines = head.decode("latin-1").split("\r\n")
+    found = [_HEADER.fullmatch(line) for line in lines[1:-2]]
+    headers = {match[1].lower(): match[2].rstrip() for match in found if match is not None}
+    plain = len(headers) == len(found) and not any(name in headers for name in _CODED)
+    known = _LENGTH.fullmatch(headers.get("content-length", "")) is not None
+    usual = lines[-2:] == ["", ""] and _STATUS.fullmatch(lines[0]) is not None
+    return headers if plain and known and usual else None
+
+
+def _too_long() -> UnusableBody:
+    return UnusableBody(f"answered with more than {MAX_BODY / 1e6:g} MB")
+
+
+class _LocalConnection(asyncio.Protocol):
+    """A connection: what has come over it, and whether more can.
+
+    Attributes:
+        data: received and not yet read.
+        ended: True: nothing more comes.
+        fault: that ended it; None = the server did, in order.
+        reusable: True if it is at the end of a response.
+        since: when it became idle [s of monotonic time].
+    """
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.ended = self.reusable = False
+        self.fault: Exception | None = None
+        self.since = 0.0
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # of TCP: it can be written to
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        self._wake()
+
+    def eof_received(self) -> None:
+        self.ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended, self.fault = True, exc
+        self._wake()
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing has come, not even its end; its loop may not have run meanwhile."""
+        if self.ended or self.data or self._transport is None:
+            return False
+        waiting = select.poll()
+        waiting.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return not waiting.poll(0)
+
+    def send(self, request: bytes) -> None:
+        """Send a request; the response may be waited for after that."""
+        assert self._transport is not None
+        self.reusable = False
+        self._transport.write(request)
+
+    async def more(self) -> None:
+        """Wait until something has come, or nothing more can."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+
+    def close(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
