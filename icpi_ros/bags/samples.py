@@ -120,10 +120,10 @@ class _Spans:
 
 
 def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
-    images, info = bag.topics.get(IMAGE) or bag.topics[COMPRESSED], None
+    images, info = bag.topics.get(IMAGE) or bag.topics[COMPRESSED], _Info(bag)
     for message in bag.raw([topic for topic in (images, bag.topics.get(INFO)) if topic]):
         if message.channel.topic != images:
-            info = bag.decode(message) or info
+            info.take(message)
             continue
         ns = stamp_of(message)
         if ns is None or (wanted is not None and not wanted.hold(ns)):
@@ -132,10 +132,32 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
         if msg is None:
             continue
         try:
-            yield ImageSample(ns, frame_of(msg), info, topic=images)
+            yield ImageSample(ns, frame_of(msg), info.last, topic=images)
         except InvalidValue as exc:
             bag.note(f"{images}: an image is skipped: {exc}")
-            yield ImageSample(ns, None, info, str(exc))
+            yield ImageSample(ns, None, info.last, str(exc))
+
+
+class _Info:
+    """The ``CameraInfo`` that counts; one that differs from it in its stamp alone is not decoded.
+
+    Attributes:
+        last: the message; None before the first that can be read.
+    """
+
+    def __init__(self, bag: Bag) -> None:
+        self._bag = bag
+        self.last: Any | None = None
+        self._bytes: tuple[bytes, bytes] | None = None
+
+    def take(self, message: RawMessage) -> None:
+        """Take a message of the topic of calibrations."""
+        read = message.data[:4], message.data[12:]
+        if read == self._bytes:
+            return
+        found = self._bag.decode(message)
+        if found is not None:
+            self.last, self._bytes = found, read
 
 
 class _TopicSamples:

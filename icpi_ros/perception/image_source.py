@@ -62,6 +62,7 @@ class ImageSource(Source):
         self._watch = replace(watched, settings=replace(watched.settings, history=history))
         self._period, self._rest = task.rest.period, NoisyRestDetector(task.rest)
         self._info: tuple[object, ...] = ()
+        self._message: Any = None
         self.unready, self.refused = NO_INFO, ""
         self.tracker: ImageTracker | None = None
         self._camera_of = None if isinstance(camera, Camera) else camera
@@ -83,8 +84,9 @@ class ImageSource(Source):
         Raises:
             InvalidValue: it is not a calibration: no image can be used until another one comes.
         """
-        if self._camera_of is None:
+        if self._camera_of is None or info is self._message:
             return
+        self._message = info
         # As bytes: NaN differs from itself.
         size, model = (info.width, info.height), info.distortion_model
         cut = (getattr(info, "binning_x", 0), getattr(info, "binning_y", 0), _region(info))
