@@ -113,15 +113,20 @@ class Camera:
         if off > 1e-6 or np.linalg.det(self.rotation) < 0.0:
             raise InvalidValue("the camera's rotation is not a rotation matrix")
 
-    @property
+    @cached_property
     def position(self) -> Array:
         """``(3,)`` optical centre in frame ``base`` [m]."""
-        return np.asarray(-self.rotation.T @ self.translation)
+        centre = np.asarray(-self.rotation.T @ self.translation)
+        centre.setflags(write=False)
+        return centre
 
     def project(self, points: Array) -> Array:
         """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in ``base``; NaN if behind it."""
         optical = points @ self.rotation.T + self.translation
-        return np.where(optical[:, 2:] > 0.0, self._seen(optical), np.nan)
+        pixels, behind = self._seen(optical), ~(optical[:, 2] > 0.0)
+        if behind.any():
+            pixels[behind] = np.nan
+        return pixels
 
     def _seen(self, optical: Array) -> Array:
         """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in the optical frame."""
@@ -169,8 +174,10 @@ class Camera:
 
         NaN where a ray does not meet the plane in front of the camera, or where there is no ray.
         """
-        rays = self.rays(pixels)
+        rays, eye = self.rays(pixels), self.position
         with np.errstate(divide="ignore", invalid="ignore"):
-            reach = (offset - normal @ self.position) / (rays @ normal)
-        reach = np.where(np.isfinite(reach) & (reach > 0.0), reach, np.nan)
-        return np.asarray(self.position + reach[:, np.newaxis] * rays)
+            reach = (offset - normal @ eye) / (rays @ normal)
+        missed = ~((reach > 0.0) & (reach < np.inf))
+        if missed.any():
+            reach[missed] = np.nan
+        return np.asarray(eye + reach[:, np.newaxis] * rays)
