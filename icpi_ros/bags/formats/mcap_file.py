@@ -129,10 +129,9 @@ class McapFile:
     def _wanted(self, file: BinaryIO, wanted: Wanted) -> Iterator[_Record]:
         """Yield the records that may hold a wanted message, or describe one."""
         for record in self._records(file):
-            held = self._held.get(record.offset)
-            if held and held <= self._channels.keys():
-                if not any(wanted(self._channels[id_]) for id_ in held):
-                    continue  # by the summary nothing in this chunk is wanted
+            held, known = self._held.get(record.offset), self._channels
+            if held and held <= known.keys() and not any(wanted(known[id_]) for id_ in held):
+                continue  # by the summary nothing in this chunk is wanted
             if record.opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
                 yield record
 
