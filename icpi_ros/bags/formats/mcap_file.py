@@ -26,13 +26,17 @@ from mcap.records import ChunkIndex, Schema
 from icpi_ros.bags.formats.embedded import full_kind
 from icpi_ros.bags.formats.frames import lz4_frames, zstd_into
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, check_start, why
-from icpi_ros.bags.formats.read_ahead import Room, read_ahead
+from icpi_ros.bags.formats.read_ahead import Room, in_turn, read_ahead
 
 MAGIC = b"\x89MCAP0\r\n"
 MAX_CHUNK = 256 * 2**20
 """Largest chunk and largest single record, unpacked [B]; writers use 1 to 4 MiB."""
 MAX_AHEAD = 16 * 2**20
 """Largest record, packed or not, that is loaded before it is needed [B]."""
+SMALL = 8 * 2**20
+"""Files below with few chunks are read without a second thread [B]."""
+FEW = 8
+"""Chunks, as far as a summary tells them."""
 SEARCH_PIECE = 2**20
 """Piece of a damaged file that is searched for the next chunk at once [B]."""
 _CHUNK = struct.Struct("<BQQQQII")
@@ -79,10 +83,12 @@ class McapFile:
     def messages(self, wanted: Wanted) -> Iterator[RawMessage]:
         """Yield messages of wanted channels, in the order in which they were written."""
         with self.path.open("rb") as file:
-            load = partial(_load, file.fileno())
-            for record, loaded in read_ahead(load, self._wanted(file, wanted)):
+            load, records = partial(_load, file.fileno()), self._wanted(file, wanted)
+            many = self._size >= SMALL or len(self._chunks) > FEW
+            order = read_ahead if many else in_turn
+            for record, loaded in order(load, records):
                 try:
-                    yield from self._of_record(record, loaded.result()(), wanted)
+                    yield from self._of_record(record, loaded()(), wanted)
                 except Exception as exc:  # damaged bytes: whatever parsers stumble over
                     self._skip(record, exc)
 

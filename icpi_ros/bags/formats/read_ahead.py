@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import cycle
 from typing import TypeVar
 
@@ -29,10 +30,18 @@ class Room:
         return memoryview(held)[:size]
 
 
+def in_turn(
+    load: Callable[[Piece, Room], Content], pieces: Iterable[Piece]
+) -> Iterator[tuple[Piece, Callable[[], Content]]]:
+    """Yield every piece with the function that loads it, which is as :func:`read_ahead` does it."""
+    room = Room()
+    return ((piece, partial(load, piece, room)) for piece in pieces)
+
+
 def read_ahead(
     load: Callable[[Piece, Room], Content], pieces: Iterable[Piece]
-) -> Iterator[tuple[Piece, Future[Content]]]:
-    """Yield every piece, in order, with the future of what ``load`` makes of it.
+) -> Iterator[tuple[Piece, Callable[[], Content]]]:
+    """Yield every piece, in order, with the function that returns what ``load`` makes of it.
 
     One thread loads, :data:`DEPTH` pieces ahead at most: reading, unpacking and checksums do not
     hold Python's lock.  It has ended when the iterator has, early or not.  What is loaded into the
@@ -45,9 +54,11 @@ def read_ahead(
             for piece, room in zip(pieces, rooms, strict=False):
                 waiting.append((piece, thread.submit(load, piece, room)))
                 if len(waiting) > DEPTH:
-                    yield waiting.popleft()
+                    first, future = waiting.popleft()
+                    yield first, future.result
             while waiting:
-                yield waiting.popleft()
+                first, future = waiting.popleft()
+                yield first, future.result
         finally:
             for _, future in waiting:
                 future.cancel()
