@@ -28,9 +28,11 @@ _PLANES: Mapping[str, int] = {"nv21": cv2.COLOR_YUV2RGB_NV21, "nv12": cv2.COLOR_
 _CELLS = ("rggb", "bggr", "gbrg", "grbg")
 _COLOURS = ("mono16", "rgb16", "bgr16", "rgba16", "bgra16")
 _DEEP = (*_COLOURS, *(f"bayer_{cells}16" for cells in _CELLS))
-_LOW_BITS = 2**12
-"""Values below which a 16-bit image is one of 12 bits in the low ones, as industrial cameras send
-it; the encoding's own scale would leave 16 of 256 grey levels."""
+_DEPTHS_IN_USE = (10, 12, 14)
+"""Bits of an image whose values lie in the low ones of 16, as industrial cameras send it; the
+encoding's own scale would leave 4 to 64 of 256 grey levels."""
+_BLACK = 2**8
+"""Values below which an image shows nothing but noise: 12 bits are assumed then."""
 _DEPTHS = re.compile(r"(16UC1|32FC1|16SC1|64FC1)$")
 SUPPORTED = (*CHANNELS, "rgba8", "bgra8", *_DEEP, *_SAME, *_PACKED, *_PLANES)
 """Encodings of raw images that can be used."""
@@ -158,8 +160,9 @@ def _deep(raw: _Raw) -> Frame:
 
 def _upper_bits(values: NDArray[Any]) -> Bytes:
     """Return 16-bit values as 8-bit ones: the upper ones of those that are used."""
-    shift = 4 if int(values.max()) < _LOW_BITS else 8
-    return np.asarray(values >> shift).astype(np.uint8)
+    most = int(values.max())
+    used = next((bits for bits in _DEPTHS_IN_USE if most < 2**bits), 16) if most >= _BLACK else 12
+    return np.asarray(values >> (used - 8)).astype(np.uint8)
 
 
 def _packed(raw: _Raw) -> Frame:
