@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +110,13 @@ class _Spans:
 
     def __init__(self, windows: Sequence[RecordedTrial], margin: int) -> None:
         spans = sorted((w.start - margin, w.stop + margin) for w in windows if w.stop)
-        self._starts = np.array([start for start, _ in spans], dtype=np.int64)
-        stops = np.array([stop for _, stop in spans], dtype=np.int64)
-        self._stops = np.maximum.accumulate(stops) if len(stops) else stops
+        self._starts = [start for start, _ in spans]
+        self._stops = list(accumulate((stop for _, stop in spans), max))
 
     def hold(self, ns: int) -> bool:
         """Return whether stamp ``ns`` [ns] is inside one."""
-        before = int(np.searchsorted(self._starts, ns, side="right"))
-        return before > 0 and ns <= int(self._stops[before - 1])
+        before = bisect_right(self._starts, ns)
+        return before > 0 and ns <= self._stops[before - 1]
 
 
 def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:

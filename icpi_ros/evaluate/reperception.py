@@ -159,6 +159,7 @@ def perceive(
         else:
             bag.note(f"trial {trial.trial_id}: its window is empty or longer than {MAX_WINDOW:g} s")
     sensor = SOURCES.get(source)(task, MAX_WINDOW, camera or partial(scene_camera, task))
+    sensor.judges_rest = False
     if isinstance(sensor, PoseSource):
         sensor.understand(poses or PoseSettings())
     schedule = _Schedule(usable)

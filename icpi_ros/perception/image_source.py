@@ -123,7 +123,7 @@ class ImageSource(Source):
         if not state.measured:
             return None
         seen = self.tracker.plane.lift(state.point)
-        resting = self._rest.update(sample.ns / SECOND, seen)
+        resting = self.judges_rest and self._rest.update(sample.ns / SECOND, seen)
         return Measurement(sample.ns, state.position, resting)
 
     @property

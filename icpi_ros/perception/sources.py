@@ -122,6 +122,8 @@ class Source(ABC):
     """Its type, as ``geometry_msgs/msg/PoseStamped``."""
     lead: ClassVar[float] = 0.5
     """Time before and after a window whose samples count for its path [s]."""
+    judges_rest: bool = True
+    """False = nobody asks whether the object rests: a source may leave ``at_rest`` False."""
 
     @abstractmethod
     def __init__(

@@ -176,5 +176,6 @@ def test_the_benchmark_replays_a_run_that_a_camera_saw(tmp_path, capsys):
     found = json.loads(out.read_text())
     assert found["seconds"]["perceive"] > 0.0
     assert found["factor"] == pytest.approx(found["recorded"] / found["seconds"]["total"])
+    assert (found["same_proposals"], found["proposals"]) == (1, 1)
     assert main([*command[:1], "--trials", "2"]) == 2
     assert "--trials is for --source camera" in capsys.readouterr().err

@@ -49,13 +49,16 @@ def _run_of_trials(args: argparse.Namespace, path: Path) -> int:
     """Make a run's bag, replay it, print the figures."""
     write_camera_run(path, args.trials)
     size, found = path.stat().st_size, replay(path)
+    asked = [p for run in found.runs for answer in run.answers.values() for p in answer.proposed]
+    same = sum(proposal.same is True for proposal in asked)
     laps = ", ".join(f"{name} {found.seconds[name]:.2f} s" for name in STAGES)
     print(
         f"{size / 1e6:.0f} MB, {args.trials} trials, {found.recorded:.1f} s: evaluated in "
         f"{found.seconds['total']:.2f} s, {found.factor:.1f} x real time ({laps}); "
-        f"processor time {found.processor:.2f} s"
+        f"processor time {found.processor:.2f} s; {same} of {len(asked)} proposals as recorded"
     )
     if args.json:
         values = {name: getattr(found, name) for name in ("recorded", "processor", "factor")}
-        args.json.write(values | {"bytes": size, "seconds": dict(found.seconds)})
+        values |= {"bytes": size, "proposals": len(asked), "same_proposals": same}
+        args.json.write(values | {"seconds": dict(found.seconds)})
     return 0
