@@ -38,7 +38,11 @@ those of the windows' clock [ns]."""
 
 
 def stream_samples(
-    bag: Bag, source: str, windows: Sequence[RecordedTrial] | None = None, margin: float = 0.0
+    bag: Bag,
+    source: str,
+    windows: Sequence[RecordedTrial] | None = None,
+    margin: float = 0.0,
+    after: float | None = None,
 ) -> Iterator[Sample]:
     """Yield samples in the order of recording; one pass, one image in memory at a time.
 
@@ -47,11 +51,13 @@ def stream_samples(
         source: of :data:`SOURCES`, as the parameter of node ``perception``.
         windows: only what is stamped inside one of these windows; None = everything.
         margin: how much more before and after each window [s].
+        after: how much more after each window [s]; None = ``margin``.
 
     Raises:
         UsageError: the bag has no such topic.
     """
-    wanted = None if windows is None else _Spans(windows, round(margin * SECOND))
+    margins = [round(more * SECOND) for more in (margin, margin if after is None else after)]
+    wanted = None if windows is None else _Spans(windows, *margins)
     kind = require_source(bag, source)
     if kind.topic == IMAGE:
         yield from _images(bag, wanted)
@@ -102,14 +108,14 @@ def poses_of(
 
 def in_windows(windows: Sequence[RecordedTrial]) -> Callable[[int], bool]:
     """Return the test whether a stamp [ns] is inside one of some windows."""
-    return _Spans(windows, 0).hold
+    return _Spans(windows, 0, 0).hold
 
 
 class _Spans:
     """Test of stamps for being inside one of some windows."""
 
-    def __init__(self, windows: Sequence[RecordedTrial], margin: int) -> None:
-        spans = sorted((w.start - margin, w.stop + margin) for w in windows if w.stop)
+    def __init__(self, windows: Sequence[RecordedTrial], before: int, after: int) -> None:
+        spans = sorted((w.start - before, w.stop + after) for w in windows if w.stop)
         self._starts = [start for start, _ in spans]
         self._stops = list(accumulate((stop for _, stop in spans), max))
 

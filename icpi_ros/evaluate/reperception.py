@@ -165,7 +165,7 @@ def perceive(
     schedule = _Schedule(usable)
     found: dict[str, SeenPath] = {}
     noted: dict[str, str] = {}
-    for sample in stream_samples(bag, source, usable, sensor.lead):
+    for sample in stream_samples(bag, source, usable, sensor.lead, sensor.lag):
         for window in schedule.due(sensor.time_of(sample)):
             found[window.trial_id] = sensor.path(window.start, window.stop)
         _take(bag, sensor, sample, camera, noted)

@@ -13,7 +13,7 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.image_tracker import ImageTracker
+from icpi_ros.perception.image_tracker import SMOOTHING_MARGIN, ImageTracker
 from icpi_ros.perception.imaging.encodings import frame_of
 from icpi_ros.perception.sources import (
     HISTORY,
@@ -53,6 +53,7 @@ class ImageSource(Source):
     topic = LIVE_IMAGES
     message_type = "sensor_msgs/msg/Image"
     lead = 1.0  # a camera's track begins before the window
+    lag = SMOOTHING_MARGIN + 0.1
 
     def __init__(
         self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None
