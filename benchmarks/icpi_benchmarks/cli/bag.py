@@ -53,7 +53,7 @@ def _run_of_trials(args: argparse.Namespace, path: Path) -> int:
     same = sum(proposal.same is True for proposal in asked)
     laps = ", ".join(f"{name} {found.seconds[name]:.2f} s" for name in STAGES)
     print(
-        f"{size / 1e6:.0f} MB, {args.trials} trials, {found.recorded:.1f} s: evaluated in "
+        f"{size / 1e6:.1f} MB, {args.trials} trials, {found.recorded:.1f} s: evaluated in "
         f"{found.seconds['total']:.2f} s, {found.factor:.1f} x real time ({laps}); "
         f"processor time {found.processor:.2f} s; {same} of {len(asked)} proposals as recorded"
     )
