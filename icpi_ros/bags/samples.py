@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,11 @@ those of the windows' clock [ns]."""
 
 
 def stream_samples(
-    bag: Bag, source: str, windows: Sequence[RecordedTrial] | None = None, margin: float = 0.0
+    bag: Bag,
+    source: str,
+    windows: Sequence[RecordedTrial] | None = None,
+    margin: float = 0.0,
+    after: float | None = None,
 ) -> Iterator[Sample]:
     """Yield samples in the order of recording; one pass, one image in memory at a time.
 
@@ -46,11 +51,13 @@ def stream_samples(
         source: of :data:`SOURCES`, as the parameter of node ``perception``.
         windows: only what is stamped inside one of these windows; None = everything.
         margin: how much more before and after each window [s].
+        after: how much more after each window [s]; None = ``margin``.
 
     Raises:
         UsageError: the bag has no such topic.
     """
-    wanted = None if windows is None else _Spans(windows, round(margin * SECOND))
+    margins = [round(more * SECOND) for more in (margin, margin if after is None else after)]
+    wanted = None if windows is None else _Spans(windows, *margins)
     kind = require_source(bag, source)
     if kind.topic == IMAGE:
         yield from _images(bag, wanted)
@@ -101,29 +108,28 @@ def poses_of(
 
 def in_windows(windows: Sequence[RecordedTrial]) -> Callable[[int], bool]:
     """Return the test whether a stamp [ns] is inside one of some windows."""
-    return _Spans(windows, 0).hold
+    return _Spans(windows, 0, 0).hold
 
 
 class _Spans:
     """Test of stamps for being inside one of some windows."""
 
-    def __init__(self, windows: Sequence[RecordedTrial], margin: int) -> None:
-        spans = sorted((w.start - margin, w.stop + margin) for w in windows if w.stop)
-        self._starts = np.array([start for start, _ in spans], dtype=np.int64)
-        stops = np.array([stop for _, stop in spans], dtype=np.int64)
-        self._stops = np.maximum.accumulate(stops) if len(stops) else stops
+    def __init__(self, windows: Sequence[RecordedTrial], before: int, after: int) -> None:
+        spans = sorted((w.start - before, w.stop + after) for w in windows if w.stop)
+        self._starts = [start for start, _ in spans]
+        self._stops = list(accumulate((stop for _, stop in spans), max))
 
     def hold(self, ns: int) -> bool:
         """Return whether stamp ``ns`` [ns] is inside one."""
-        before = int(np.searchsorted(self._starts, ns, side="right"))
-        return before > 0 and ns <= int(self._stops[before - 1])
+        before = bisect_right(self._starts, ns)
+        return before > 0 and ns <= self._stops[before - 1]
 
 
 def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
-    images, info = bag.topics.get(IMAGE) or bag.topics[COMPRESSED], None
+    images, info = bag.topics.get(IMAGE) or bag.topics[COMPRESSED], _Info(bag)
     for message in bag.raw([topic for topic in (images, bag.topics.get(INFO)) if topic]):
         if message.channel.topic != images:
-            info = bag.decode(message) or info
+            info.take(message)
             continue
         ns = stamp_of(message)
         if ns is None or (wanted is not None and not wanted.hold(ns)):
@@ -132,10 +138,32 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
         if msg is None:
             continue
         try:
-            yield ImageSample(ns, frame_of(msg), info, topic=images)
+            yield ImageSample(ns, frame_of(msg), info.last, topic=images)
         except InvalidValue as exc:
             bag.note(f"{images}: an image is skipped: {exc}")
-            yield ImageSample(ns, None, info, str(exc))
+            yield ImageSample(ns, None, info.last, str(exc))
+
+
+class _Info:
+    """The ``CameraInfo`` that counts; one that differs from it in its stamp alone is not decoded.
+
+    Attributes:
+        last: the message; None before the first that can be read.
+    """
+
+    def __init__(self, bag: Bag) -> None:
+        self._bag = bag
+        self.last: Any | None = None
+        self._bytes: tuple[bytes, bytes] | None = None
+
+    def take(self, message: RawMessage) -> None:
+        """Take a message of the topic of calibrations."""
+        read = message.data[:4], message.data[12:]
+        if read == self._bytes:
+            return
+        found = self._bag.decode(message)
+        if found is not None:
+            self.last, self._bytes = found, read
 
 
 class _TopicSamples:

@@ -190,7 +190,7 @@ class RecordedRunProposer:
             list[OfflineProposal](),
         )
         for recorded in self.run.trials:
-            if (trial := recorded.trial) is None:
+            if (trial := recorded.seen) is None:
                 continue
             if run.history:
                 found.append(self._compared(run.preview(trial.number), trial))

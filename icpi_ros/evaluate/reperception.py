@@ -159,12 +159,13 @@ def perceive(
         else:
             bag.note(f"trial {trial.trial_id}: its window is empty or longer than {MAX_WINDOW:g} s")
     sensor = SOURCES.get(source)(task, MAX_WINDOW, camera or partial(scene_camera, task))
+    sensor.judges_rest = False
     if isinstance(sensor, PoseSource):
         sensor.understand(poses or PoseSettings())
     schedule = _Schedule(usable)
     found: dict[str, SeenPath] = {}
     noted: dict[str, str] = {}
-    for sample in stream_samples(bag, source, usable, sensor.lead):
+    for sample in stream_samples(bag, source, usable, sensor.lead, sensor.lag):
         for window in schedule.due(sensor.time_of(sample)):
             found[window.trial_id] = sensor.path(window.start, window.stop)
         _take(bag, sensor, sample, camera, noted)

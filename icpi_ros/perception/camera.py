@@ -22,6 +22,8 @@ DISTORTION = lens.COEFFICIENTS[lens.PLUMB_BOB][0]
 MAX_ROUND_TRIP = 0.25
 """Largest distance of a pixel from the projection of its ray [px]: a distortion that folds the
 image has no ray for some pixels, and the search for one ends anywhere."""
+NOWHERE = (np.nan, np.nan, np.nan)
+"""Point of a plane that is not seen."""
 GRID = 33
 """Pixels across and down at which a camera is tested for that; folds begin at the edges."""
 
@@ -113,15 +115,20 @@ class Camera:
         if off > 1e-6 or np.linalg.det(self.rotation) < 0.0:
             raise InvalidValue("the camera's rotation is not a rotation matrix")
 
-    @property
+    @cached_property
     def position(self) -> Array:
         """``(3,)`` optical centre in frame ``base`` [m]."""
-        return np.asarray(-self.rotation.T @ self.translation)
+        centre = np.asarray(-self.rotation.T @ self.translation)
+        centre.setflags(write=False)
+        return centre
 
     def project(self, points: Array) -> Array:
         """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in ``base``; NaN if behind it."""
         optical = points @ self.rotation.T + self.translation
-        return np.where(optical[:, 2:] > 0.0, self._seen(optical), np.nan)
+        pixels, depths = self._seen(optical), optical[:, 2]
+        if not (depths.size and depths.min() > 0.0):
+            pixels[~(depths > 0.0)] = np.nan
+        return pixels
 
     def _seen(self, optical: Array) -> Array:
         """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in the optical frame."""
@@ -169,8 +176,14 @@ class Camera:
 
         NaN where a ray does not meet the plane in front of the camera, or where there is no ray.
         """
-        rays = self.rays(pixels)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reach = (offset - normal @ self.position) / (rays @ normal)
-        reach = np.where(np.isfinite(reach) & (reach > 0.0), reach, np.nan)
-        return np.asarray(self.position + reach[:, np.newaxis] * rays)
+        rays, eye = self.rays(pixels), self.position
+        away, slopes = float(offset - normal @ eye), (rays @ normal).tolist()
+        # Plain floats: in every frame there are a few points, for which numpy takes three times
+        # as long.
+        reaches = [away / slope if slope else np.nan for slope in slopes]
+        x, y, z = eye.tolist()
+        found = [
+            (x + reach * u, y + reach * v, z + reach * w) if 0.0 < reach < np.inf else NOWHERE
+            for reach, (u, v, w) in zip(reaches, rays.tolist(), strict=True)
+        ]
+        return np.array(found, dtype=np.float64).reshape(-1, 3)

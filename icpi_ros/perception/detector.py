@@ -17,7 +17,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.imaging.colour import Membership, Weights
 from icpi_ros.perception.imaging.images import Box, Frame
-from icpi_ros.perception.targets import outline
+from icpi_ros.perception.targets import Outline
 from icpi_ros.perception.tracking_types import Detection, DetectorSettings
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
@@ -46,6 +46,7 @@ class Detector:
         inside = camera.intrinsics
         self._middle = np.array([0.5 * (inside.width - 1), 0.5 * (inside.height - 1)])
         self._scale = _scale(target, camera, plane)
+        self._outline = Outline(target, camera, plane)
 
     def detect(
         self, frame: Frame, around: Array | None = None, reach: float = 0.0
@@ -130,7 +131,7 @@ class Detector:
         """Return the outline ``(k, 2)`` [px] of a target whose centre is seen at ``centroid``."""
         plane = self.plane
         point = self.camera.on_plane(centroid[np.newaxis], plane.normal, plane.offset)[0]
-        shape = outline(self.target, self.camera, plane, point)
+        shape = self._outline.at(point)
         return shape if np.isfinite(shape).all() else None
 
     def _judge(

@@ -13,7 +13,7 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.image_tracker import ImageTracker
+from icpi_ros.perception.image_tracker import SMOOTHING_MARGIN, ImageTracker
 from icpi_ros.perception.imaging.encodings import frame_of
 from icpi_ros.perception.sources import (
     HISTORY,
@@ -53,6 +53,7 @@ class ImageSource(Source):
     topic = LIVE_IMAGES
     message_type = "sensor_msgs/msg/Image"
     lead = 1.0  # a camera's track begins before the window
+    lag = SMOOTHING_MARGIN + 0.1
 
     def __init__(
         self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None
@@ -62,6 +63,7 @@ class ImageSource(Source):
         self._watch = replace(watched, settings=replace(watched.settings, history=history))
         self._period, self._rest = task.rest.period, NoisyRestDetector(task.rest)
         self._info: tuple[object, ...] = ()
+        self._message: Any = None
         self.unready, self.refused = NO_INFO, ""
         self.tracker: ImageTracker | None = None
         self._camera_of = None if isinstance(camera, Camera) else camera
@@ -83,8 +85,9 @@ class ImageSource(Source):
         Raises:
             InvalidValue: it is not a calibration: no image can be used until another one comes.
         """
-        if self._camera_of is None:
+        if self._camera_of is None or info is self._message:
             return
+        self._message = info
         # As bytes: NaN differs from itself.
         size, model = (info.width, info.height), info.distortion_model
         cut = (getattr(info, "binning_x", 0), getattr(info, "binning_y", 0), _region(info))
@@ -121,7 +124,7 @@ class ImageSource(Source):
         if not state.measured:
             return None
         seen = self.tracker.plane.lift(state.point)
-        resting = self._rest.update(sample.ns / SECOND, seen)
+        resting = self.judges_rest and self._rest.update(sample.ns / SECOND, seen)
         return Measurement(sample.ns, state.position, resting)
 
     @property

@@ -25,6 +25,10 @@ COEFFICIENTS: Mapping[str, tuple[int, ...]] = {
 _ALIKE = {"": PLUMB_BOB, "none": PLUMB_BOB, "fisheye": EQUIDISTANT}
 """Other names that drivers give them."""
 MOST = 14
+_STILL, _SAME = np.zeros(3), np.eye(3)
+_UNTIL = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-12)
+for _constant in (_STILL, _SAME):
+    _constant.setflags(write=False)
 
 
 def lens_of(model: str, values: Sequence[float]) -> tuple[str, Array]:
@@ -57,22 +61,21 @@ def lens_of(model: str, values: Sequence[float]) -> tuple[str, Array]:
 
 def seen(model: str, points: Array, matrix: Array, distortion: Array) -> Array:
     """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in the optical frame."""
-    still, shaped = np.zeros(3), points.reshape(-1, 1, 3)
+    shaped = points.reshape(-1, 1, 3)
     if model == EQUIDISTANT:
-        pixels = cv2.fisheye.projectPoints(shaped, still, still, matrix, distortion)[0]
+        pixels = cv2.fisheye.projectPoints(shaped, _STILL, _STILL, matrix, distortion)[0]
     else:
-        pixels = cv2.projectPoints(shaped, still, still, matrix, distortion)[0]
+        pixels = cv2.projectPoints(shaped, _STILL, _STILL, matrix, distortion)[0]
     return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
 
 
 def straight(model: str, pixels: Array, matrix: Array, distortion: Array) -> Array:
     """Return where rays of pixels ``(n, 2)`` meet the plane z = 1, ``(n, 2)``, right or wrong."""
     shaped = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
-    until = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-12)
     if model == EQUIDISTANT:
         found = cv2.fisheye.undistortPoints(
-            shaped, matrix, distortion, R=np.eye(3), P=np.eye(3), criteria=until
+            shaped, matrix, distortion, R=_SAME, P=_SAME, criteria=_UNTIL
         )
     else:
-        found = cv2.undistortPointsIter(shaped, matrix, distortion, np.eye(3), np.eye(3), until)
+        found = cv2.undistortPointsIter(shaped, matrix, distortion, _SAME, _SAME, _UNTIL)
     return np.asarray(found, dtype=np.float64).reshape(-1, 2)

@@ -121,7 +121,11 @@ class Source(ABC):
     message_type: ClassVar[str]
     """Its type, as ``geometry_msgs/msg/PoseStamped``."""
     lead: ClassVar[float] = 0.5
-    """Time before and after a window whose samples count for its path [s]."""
+    """Time before a window whose samples count for its path [s]."""
+    lag: ClassVar[float] = 0.5
+    """The same after it."""
+    judges_rest: bool = True
+    """False = nobody asks whether the object rests: a source may leave ``at_rest`` False."""
 
     @abstractmethod
     def __init__(

@@ -26,20 +26,33 @@ _CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1) * np.sqrt(
 """A regular polygon with the area of the unit circle."""
 
 
-def outline(target: Target, camera: Camera, plane: Plane, point: Array) -> Array:
-    """Return the outline ``(k, 2)`` [px] of a target whose centre is at ``point`` ``(3,)`` [m].
+class Outline:
+    """Outline of a target on a plane, as a camera sees it."""
 
-    Convex.  NaN if the target is not in front of the camera.
-    """
-    if target.shape is Shape.BALL:
-        return camera.project(_limb(point, target.radius, camera.position))
-    rim = point + target.radius * _CIRCLE @ plane.axes
-    half = 0.5 * target.height * plane.normal
-    pixels = camera.project(np.concatenate([rim - half, rim + half]))
-    if not np.isfinite(pixels).all():
-        return pixels
-    hull = cv2.convexHull(pixels.astype(np.float32)).reshape(-1, 2)
-    return np.asarray(hull, dtype=np.float64)
+    def __init__(self, target: Target, camera: Camera, plane: Plane) -> None:
+        self._target, self._camera = target, camera
+        self._rim = target.radius * _CIRCLE @ plane.axes
+        self._half = 0.5 * target.height * plane.normal
+
+    def at(self, point: Array) -> Array:
+        """Return the outline ``(k, 2)`` [px] of the target with its centre at ``(3,)`` [m].
+
+        Convex.  NaN if the target is not in front of the camera.
+        """
+        camera = self._camera
+        if self._target.shape is Shape.BALL:
+            return camera.project(_limb(point, self._target.radius, camera.position))
+        rim = point + self._rim
+        pixels = camera.project(np.concatenate([rim - self._half, rim + self._half]))
+        if not np.isfinite(pixels).all():
+            return pixels
+        hull = cv2.convexHull(pixels.astype(np.float32)).reshape(-1, 2)
+        return np.asarray(hull, dtype=np.float64)
+
+
+def outline(target: Target, camera: Camera, plane: Plane, point: Array) -> Array:
+    """Return the :class:`Outline` ``(k, 2)`` [px] of a target at ``point`` ``(3,)`` [m]."""
+    return Outline(target, camera, plane).at(point)
 
 
 def _limb(centre: Array, radius: float, eye: Array) -> Array:

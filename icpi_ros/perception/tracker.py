@@ -48,12 +48,11 @@ class Track:
     def at(self, stamp: int, power: float) -> tuple[Array, Array]:
         """Return state and covariance predicted for ``stamp`` [ns]; ``power`` in [m^2/s^3]."""
         dt = (stamp - self.stamp) / SECOND
-        step = np.array([[1.0, 0.0, dt, 0.0], [0.0, 1.0, 0.0, dt], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
-        near, far = 0.5 * power * dt * dt, power * dt**3 / 3.0
-        fast = power * dt
-        noise = np.array(
-            [[far, 0.0, near, 0.0], [0.0, far, 0.0, near], [near, 0, fast, 0], [0, near, 0, fast]]
-        )
+        step, noise = _STEP.copy(), _NOISE.copy()
+        step[0, 2] = step[1, 3] = dt
+        noise[0, 0] = noise[1, 1] = power * dt**3 / 3.0
+        noise[0, 2] = noise[1, 3] = noise[2, 0] = noise[3, 1] = 0.5 * power * dt * dt
+        noise[2, 2] = noise[3, 3] = power * dt
         return step @ self.state, step @ self.covariance @ step.T + noise
 
 
@@ -262,4 +261,6 @@ def _lead(seen: list[PlaneDetection]) -> float:
 
 _MAX_LOOK_ALIKES = 16
 _STENCIL = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-_STENCIL.setflags(write=False)
+_STEP, _NOISE = np.eye(4), np.zeros((4, 4))
+for _constant in (_STENCIL, _STEP, _NOISE):
+    _constant.setflags(write=False)

@@ -165,3 +165,17 @@ def test_the_benchmark_prints_and_writes_its_figures(tmp_path, capsys):
     assert "x real time" in capsys.readouterr().out
     found = json.loads(out.read_text())
     assert (found["source"], found["samples"]) == ("tracked_pose", 402)
+
+
+@pytest.mark.slow
+def test_the_benchmark_replays_a_run_that_a_camera_saw(tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    command = ["bench-bag", "--source", "camera", "--trials", "2", "--json", str(out)]
+    assert main(command) == 0
+    assert "2 trials, 4." in capsys.readouterr().out
+    found = json.loads(out.read_text())
+    assert found["seconds"]["perceive"] > 0.0
+    assert found["factor"] == pytest.approx(found["recorded"] / found["seconds"]["total"])
+    assert (found["same_proposals"], found["proposals"]) == (1, 1)
+    assert main([*command[:1], "--trials", "2"]) == 2
+    assert "--trials is for --source camera" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import re
 import struct
+import threading
 
 import lz4.frame
 import pytest
@@ -9,7 +10,7 @@ import zstandard
 from bag_data import STORE, pose, window
 from mcap.writer import CompressionType, Writer
 
-from icpi_ros.bags.formats import frames
+from icpi_ros.bags.formats import frames, mcap_file
 from icpi_ros.bags.formats.definitions import decoder, definition, digest
 from icpi_ros.bags.formats.embedded import embedded_types
 from icpi_ros.bags.formats.frames import lz4_frames, zstd_frames
@@ -200,6 +201,35 @@ def test_frames_without_end_are_bounded(monkeypatch, unpack, compress):
     zeros = compress(bytes(10**6)) * 50
     assert len(unpack(zeros, 1000)) == 1001
     assert unpack(compress(b"") * 500, 10) == b""
+
+
+def test_chunks_that_are_read_ahead_are_those_read_one_by_one(tmp_path, monkeypatch):
+    path = tmp_path / "many.mcap"
+    with path.open("wb") as file:
+        writer = Writer(file, chunk_size=400, compression=CompressionType.ZSTD)
+        writer.start("ros2")
+        schema = writer.register_schema(KIND, "ros2msg", WHOLE.encode())
+        for n in range(60):
+            writer.add_message(writer.register_channel("/object_pose", "cdr", schema), n, DATA, n)
+        writer.finish()
+    content = bytearray(path.read_bytes())
+    damaged = content.index(b"zstd", len(content) // 4) + 20
+    content[damaged : damaged + 9] = b"\0" * 9
+    path.write_bytes(content)
+
+    def read():
+        bag = Bag(path)
+        return [(m.ns, m.data) for m in bag.raw(["/object_pose"])], bag.skipped
+
+    ahead = read()
+    stopped = Bag(path).raw(["/object_pose"])
+    assert next(stopped).data == DATA
+    stopped.close()
+    assert "icpi-read-ahead" not in " ".join(thread.name for thread in threading.enumerate())
+    monkeypatch.setattr(mcap_file, "FEW", 1000)
+    assert ahead == read()
+    assert 40 < len(ahead[0]) < 60
+    assert len(ahead[1]) == 1
 
 
 def write(path, messages, break_chunk=False):

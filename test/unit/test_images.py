@@ -144,13 +144,18 @@ def test_planes_of_colours_are_the_picture(encoding):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
 @pytest.mark.parametrize("cells", ["mono", "bayer_rggb", "bayer_gbrg"])
 def test_deep_images_have_the_levels_of_the_bits_that_are_used(cells, bits, order):
     flat = np.full((24, 32), 180, np.uint8)
     frame = decode(deep(flat, bits, order), 32, 24, f"{cells}16", 64, order == ">")
     assert frame.encoding == f"{cells}8"
     np.testing.assert_array_equal(frame.pixels, flat)
+
+
+def test_a_deep_image_of_noise_alone_stays_black():
+    noise = np.random.default_rng(0).integers(0, 100, (24, 32)).astype("<u2")
+    assert decode(noise.tobytes(), 32, 24, "mono16", 64).pixels.max() == 99 >> 4
 
 
 @pytest.mark.parametrize("form", ["jpeg", "rgb8; jpeg compressed bgr8", "png", ""])

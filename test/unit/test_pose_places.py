@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from tracker import SECOND, START, STOP, fed, place, samples, seen, source
 
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.perception.poses.frames import MAX_TOLD, FrameMessages, FrameTree, Transform
+from icpi_ros.perception.poses.frames import (
+    MAX_MOVING,
+    MAX_TOLD,
+    FrameMessages,
+    FrameTree,
+    Transform,
+)
 from icpi_ros.perception.poses.placing import NotPlaced
 from icpi_ros.perception.poses.sample import read_pose
 from icpi_ros.perception.poses.settings import PoseSettings, transform_of
@@ -136,6 +142,12 @@ FOREIGN = {
         [told("map", "a\n\x1b[31m" + 9000 * "b", TABLE)],
         r"(its frames: a\n\x1b[31mbbb",
     ),
+    "more frames than are kept": (
+        "late",
+        [told("base", f"link_{n}", TABLE) for n in range(MAX_MOVING)]
+        + [told("base", "late", SPIN)],
+        "of the frames told, the first 2000 (200 moving) are kept",
+    ),
     "ring": (
         "world",
         [told("a", "world", TABLE), told("b", "a", TABLE), told("world", "b", TABLE)],
@@ -147,7 +159,7 @@ FOREIGN = {
 @pytest.mark.parametrize(("frame", "messages", "words"), FOREIGN.values(), ids=FOREIGN)
 def test_a_frame_that_leads_nowhere_is_refused_with_the_remedy(frame, messages, words):
     found = [replace(sample, frame=frame) for sample in samples(20.0)]
-    made = fed(with_frames(found, (messages, True)))
+    made = fed(with_frames(found, (messages, len(messages) <= MAX_MOVING)))
     assert made.measured == []
     why = made.path(START, STOP).reason
     assert words in why
@@ -165,6 +177,17 @@ def test_a_moving_frame_of_another_time_is_not_used(off):
     tree.learn(Axes(transforms=[message]), fixed=False)
     assert tree.pose("world", START - SECOND + SECOND // 10) is not None
     assert tree.pose("world", round(START + (off - 1.0) * SECOND)) is None
+
+
+def test_of_frames_beyond_the_bound_those_that_never_move_are_kept():
+    tree = FrameTree()
+    moving = [told("base", f"link_{n}", SPIN) for n in range(MAX_MOVING)]
+    tree.learn(Axes(transforms=moving), fixed=False)
+    assert not tree.full
+    tree.learn(Axes(transforms=[told("base", "late", TABLE)]), fixed=False)
+    assert (tree.full, tree.pose("late", START)) == (True, None)
+    tree.learn(Axes(transforms=[told("base", "late", TABLE)]), fixed=True)
+    np.testing.assert_array_equal(tree.pose("late", START).translation, TABLE[:3])
 
 
 def test_what_never_moves_is_kept_until_the_next_pose_comes():

@@ -307,6 +307,12 @@ def bag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=("tracked_pose", "camera"), default="tracked_pose")
     parser.add_argument("--seconds", type=whole(10, 100_000), default=600, help="of a pose bag")
     parser.add_argument("--gigabytes", type=number(0.01, 100.0), default=0.2, help="of images")
+    parser.add_argument(
+        "--trials",
+        type=whole(2, 1000),
+        metavar="N",
+        help="of a run in a camera bag, 3.25 s each, evaluated as `icpi replay` does",
+    )
     parser.add_argument("--folder", type=Path, help="where the bag is made; default: a temporary")
     add_json(parser)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class BagFigures:
 
 def write_pose_bag(path: Path, seconds: int) -> None:
     """Write a bag of poses, joints and clock at 100 Hz with a trial every 5 s."""
-    with _Out(path) as out:
+    with BagMaker(path) as out:
         joints = _joints(out)
         for ns in range(START, START + seconds * SECOND, POSE_PERIOD):
             out.windows(ns, POSE_PERIOD)
@@ -77,13 +78,14 @@ def write_pose_bag(path: Path, seconds: int) -> None:
 
 def write_camera_bag(path: Path, size: int) -> None:
     """Write a bag of at least ``size`` [B] of noisy 320x240 images at 60 Hz."""
-    images = _images()
-    with _Out(path) as out:
+    film, images = _images(), list[Bytes]()
+    with BagMaker(path) as out:
         number = 0
         while out.writer.size < size:
+            images.extend(islice(film, 1))
             ns = START + number * IMAGE_PERIOD
             out.windows(ns, IMAGE_PERIOD)
-            out.put(IMAGE, ns, _image(out, ns, images[number % len(images)]))
+            out.put(IMAGE, ns, image_message(out, ns, images[number % len(images)]))
             number += 1
 
 
@@ -116,29 +118,33 @@ def _read(bag: Bag, source: Source | None) -> tuple[int, float]:
     return count, time.perf_counter() - begin
 
 
-class _Out:
-    """A bag that is being made; a context manager."""
+class BagMaker:
+    """Bag that is being made; a context manager."""
 
     def __init__(self, path: Path) -> None:
         self.writer, self._store = McapWriter(path), own_types()
         self._channels: dict[str, int] = {}
 
-    def __enter__(self) -> _Out:
+    def __enter__(self) -> BagMaker:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.writer.close()
 
     def message(self, kind: str, **fields: Any) -> Any:
+        """Return a message of a type."""
         return self._store.types[kind](**fields)
 
     def stamp(self, ns: int) -> Any:
+        """Return a time [ns] as a message."""
         return self.message("builtin_interfaces/msg/Time", sec=ns // SECOND, nanosec=ns % SECOND)
 
     def header(self, ns: int) -> Any:
+        """Return a header stamped ``ns`` [ns]."""
         return self.message("std_msgs/msg/Header", stamp=self.stamp(ns), frame_id="base")
 
     def put(self, name: str, ns: int, msg: Any) -> None:
+        """Write a message on our topic of a name, recorded at ``ns`` [ns]."""
         kind = TYPES[name]
         if name not in self._channels:
             self._channels[name] = self.writer.add_channel(f"/{name}", definition(kind), "[]")
@@ -163,14 +169,14 @@ class _Out:
         return self.message("icpi_msgs/msg/TrialWindow", **fields)
 
 
-def _pose(out: _Out, ns: int) -> Any:
+def _pose(out: BagMaker, ns: int) -> Any:
     point = out.message("geometry_msgs/msg/Point", x=0.6, y=0.1 + 1e-10 * (ns - START), z=0.01)
     turn = out.message("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
     pose = out.message("geometry_msgs/msg/Pose", position=point, orientation=turn)
     return out.message("geometry_msgs/msg/PoseStamped", header=out.header(ns), pose=pose)
 
 
-def _joints(out: _Out) -> Any:
+def _joints(out: BagMaker) -> Any:
     return out.message(
         "sensor_msgs/msg/JointState",
         header=out.header(START),
@@ -181,18 +187,16 @@ def _joints(out: _Out) -> Any:
     )
 
 
-def _images() -> list[Bytes]:
-    """Return the images of one slide over the table, each with noise of its own."""
-    camera, seen, rng = (
-        overhead(WIDTH, HEIGHT),
-        tracked_target(TASKS.get(TASK)),
-        np.random.default_rng(0),
-    )
-    places = [np.array([0.6, y, 0.01]) for y in np.linspace(-0.1, 0.3, 300)]
-    return [expose(draw(camera, seen.target, seen.plane, p), rng, NOISE) for p in places]
+def _images() -> Iterator[Bytes]:
+    """Yield the images of one slide over the table, each with noise of its own."""
+    camera, seen = overhead(WIDTH, HEIGHT), tracked_target(TASKS.get(TASK))
+    rng = np.random.default_rng(0)
+    for y in np.linspace(-0.1, 0.3, 300):
+        yield expose(draw(camera, seen.target, seen.plane, np.array([0.6, y, 0.01])), rng, NOISE)
 
 
-def _image(out: _Out, ns: int, pixels: Bytes) -> Any:
+def image_message(out: BagMaker, ns: int, pixels: Bytes) -> Any:
+    """Return the message of an image ``(HEIGHT, WIDTH, 3)`` stamped ``ns`` [ns]."""
     return out.message(
         "sensor_msgs/msg/Image",
         header=out.header(ns),

@@ -64,7 +64,7 @@ def decoder(channel: Channel) -> Decoder:
         )
 
     def decode(data: bytes) -> Any:
-        return store.deserialize_cdr(data, channel.kind)
+        return store.deserialize_cdr(memoryview(data), channel.kind)  # of bytes it makes a copy
 
     return Decoder(decode, remark)
 

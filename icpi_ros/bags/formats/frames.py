@@ -34,6 +34,20 @@ def zstd_frames(packed: bytes | memoryview, size: int) -> bytes:
     return out
 
 
+def zstd_into(packed: bytes | memoryview, room: memoryview) -> int:
+    """Unpack into ``room``; return how much all frames hold, at most one byte more than its size.
+
+    Raises:
+        zstandard.ZstdError: damaged before that.
+    """
+    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    with reader:
+        count = int(reader.readinto(room))
+        with contextlib.suppress(zstandard.ZstdError):  # of padding behind the last frame
+            count += len(reader.read(1))
+    return count
+
+
 def lz4_frames(packed: bytes | memoryview, size: int) -> bytes:
     """Return what all frames hold, at most one byte more than ``size``; padding is passed over.
 

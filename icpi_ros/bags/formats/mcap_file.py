@@ -8,10 +8,12 @@ message that is not wanted.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -22,12 +24,19 @@ from mcap.records import Channel as ChannelRecord
 from mcap.records import ChunkIndex, Schema
 
 from icpi_ros.bags.formats.embedded import full_kind
-from icpi_ros.bags.formats.frames import lz4_frames, zstd_frames
+from icpi_ros.bags.formats.frames import lz4_frames, zstd_into
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, check_start, why
+from icpi_ros.bags.formats.read_ahead import Room, in_turn, read_ahead
 
 MAGIC = b"\x89MCAP0\r\n"
 MAX_CHUNK = 256 * 2**20
 """Largest chunk and largest single record, unpacked [B]; writers use 1 to 4 MiB."""
+MAX_AHEAD = 16 * 2**20
+"""Largest record, packed or not, that is loaded before it is needed [B]."""
+SMALL = 8 * 2**20
+"""Files below with few chunks are read without a second thread [B]."""
+FEW = 8
+"""Chunks, as far as a summary tells them."""
 SEARCH_PIECE = 2**20
 """Piece of a damaged file that is searched for the next chunk at once [B]."""
 _CHUNK = struct.Struct("<BQQQQII")
@@ -37,6 +46,9 @@ _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
 
 Wanted = Callable[[Channel], bool]
+Content = bytes | memoryview
+Load = Callable[[], Content]
+"""Function that returns the records in a chunk, or the content of another record."""
 
 
 class _Record(NamedTuple):
@@ -71,9 +83,12 @@ class McapFile:
     def messages(self, wanted: Wanted) -> Iterator[RawMessage]:
         """Yield messages of wanted channels, in the order in which they were written."""
         with self.path.open("rb") as file:
-            for record in self._records(file):
+            load, records = partial(_load, file.fileno()), self._wanted(file, wanted)
+            many = self._size >= SMALL or len(self._chunks) > FEW
+            order = read_ahead if many else in_turn
+            for record, loaded in order(load, records):
                 try:
-                    yield from self._of_record(file, record, wanted)
+                    yield from self._of_record(record, loaded()(), wanted)
                 except Exception as exc:  # damaged bytes: whatever parsers stumble over
                     self._skip(record, exc)
 
@@ -117,25 +132,25 @@ class McapFile:
             return self._chunks[later]
         return find_chunk(file, offset, self._size)
 
-    def _of_record(self, file: BinaryIO, record: _Record, wanted: Wanted) -> Iterator[RawMessage]:
-        if record.opcode not in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
-            return
-        held = self._held.get(record.offset)
-        if held and not any(wanted(self._channels[id_]) for id_ in held if id_ in self._channels):
-            return  # by the summary nothing in this chunk is wanted
-        file.seek(record.offset + _RECORD.size)
-        data = file.read(record.length)
-        if len(data) < record.length:
-            raise EOFError("cut off")
+    def _wanted(self, file: BinaryIO, wanted: Wanted) -> Iterator[_Record]:
+        """Yield the records that may hold a wanted message, or describe one."""
+        for record in self._records(file):
+            held, known = self._held.get(record.offset), self._channels
+            if held and held <= known.keys() and not any(wanted(known[id_]) for id_ in held):
+                continue  # by the summary nothing in this chunk is wanted
+            if record.opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
+                yield record
+
+    def _of_record(self, record: _Record, data: Content, wanted: Wanted) -> Iterator[RawMessage]:
         if record.opcode == Opcode.CHUNK:
-            yield from self._inside(unpacked(data), wanted)
+            yield from self._inside(data, wanted)
         elif record.opcode == Opcode.MESSAGE:
             head = _RECORD.pack(record.opcode, record.length)
-            yield from self._inside(head + data, wanted)
+            yield from self._inside(head + bytes(data), wanted)
         else:
             self._define(record.opcode, data)
 
-    def _inside(self, data: bytes, wanted: Wanted) -> Iterator[RawMessage]:
+    def _inside(self, data: Content, wanted: Wanted) -> Iterator[RawMessage]:
         """Yield the messages among the records in ``data``."""
         at, end = 0, len(data)
         keep = {id_: channel for id_, channel in self._channels.items() if wanted(channel)}
@@ -148,7 +163,7 @@ class McapFile:
             if opcode == Opcode.MESSAGE and length >= _MESSAGE.size:
                 id_, _, ns, _ = _MESSAGE.unpack_from(data, at)
                 if channel := keep.get(id_):
-                    yield RawMessage(ns, channel, data[at + _MESSAGE.size : at + length])
+                    yield RawMessage(ns, channel, bytes(data[at + _MESSAGE.size : at + length]))
                 elif id_ not in self._channels:
                     lost += 1
             elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
@@ -158,7 +173,7 @@ class McapFile:
         if lost:
             self._note("messages of a channel that is described nowhere are skipped")
 
-    def _define(self, opcode: int, data: bytes) -> None:
+    def _define(self, opcode: int, data: Content) -> None:
         stream = ReadDataStream(BytesIO(data))
         if opcode == Opcode.SCHEMA:
             schema = Schema.read(stream)
@@ -222,6 +237,30 @@ class McapFile:
         self._notes.add(f"{self.path.name}: {line}")
 
 
+def _load(file: int, record: _Record, room: Room) -> Load:
+    """Return how the content of a record is had: it is there already, or large and loaded late."""
+    if record.length > MAX_AHEAD:
+        return partial(_content, file, record)
+    data: Content = _body(file, record, room)
+    if record.opcode == Opcode.CHUNK:
+        if unpacked_size(data) > MAX_AHEAD:
+            return partial(unpacked, bytes(data))
+        data = unpacked(data, room)
+    return lambda: data
+
+
+def _content(file: int, record: _Record) -> Content:
+    data = _body(file, record, Room())
+    return unpacked(data) if record.opcode == Opcode.CHUNK else data
+
+
+def _body(file: int, record: _Record, room: Room) -> memoryview:
+    data = room.of("packed", record.length)
+    if os.preadv(file, [data], record.offset + _RECORD.size) < record.length:
+        raise EOFError("cut off")
+    return data
+
+
 def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at + _RECORD.size <= len(data):
@@ -264,32 +303,44 @@ def _is_chunk(file: BinaryIO, offset: int, size: int) -> bool:
     return bool(fits and offset + _RECORD.size + length <= size)
 
 
-def unpacked(body: bytes) -> bytes:
+def unpacked_size(body: Content) -> int:
+    """Return the size that a chunk record's ``body`` says to have, unpacked [B]."""
+    return int(_CHUNK_BODY.unpack_from(body)[2])
+
+
+def unpacked(body: Content, room: Room | None = None) -> Content:
     """Return the records of a chunk record's ``body``, checked against its size and checksum.
+
+    Args:
+        body: as it lies in the file.
+        room: for the records.
 
     Raises:
         ValueError: it is too large, of an unknown compression, or damaged.
     """
     _, _, size, crc, name = _CHUNK_BODY.unpack_from(body)
     at = _CHUNK_BODY.size + name + 8
-    compression = body[_CHUNK_BODY.size : at - 8][:20].decode("utf-8", "replace")
+    compression = bytes(body[_CHUNK_BODY.size : at - 8][:20]).decode("utf-8", "replace")
     (length,) = struct.unpack_from("<Q", body, at - 8)
     packed = memoryview(body)[at : at + length]
     if size > MAX_CHUNK:
         raise ValueError(f"it would grow to {size} B, at most {MAX_CHUNK} B are allowed")
+    data: Content = packed
     if compression == "zstd":
-        data = zstd_frames(packed, size)
+        data = (room or Room()).of("unpacked", size)
+        count = zstd_into(packed, data)
     elif compression == "lz4":
         data = lz4_frames(packed, size)
+        count = len(data)
     elif compression == "":
-        data = bytes(packed)
+        count = len(packed)
     else:
         raise ValueError(f"compression {compression!r} is not known: zstd, lz4 or none")
-    if len(data) != size:
+    if count != size:
         raise ValueError("its size is not what it says")
     if crc and zlib.crc32(data) != crc:
         raise ValueError("its checksum is wrong")
-    return bytes(data)
+    return data
 
 
 def _places(piece: bytes, mark: bytes) -> Iterator[int]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 from icpi_ros.learn.outcome.belief import OutcomeBelief
+from icpi_ros.learn.quasi_random import chi_squared_quantiles, normal_quantiles, sobol
 
 FREEDOM = 3
 """Degrees of freedom of the deviations."""
@@ -37,8 +38,6 @@ def forecast(belief: OutcomeBelief, points: Array) -> tuple[Array, Array]:
 @lru_cache(maxsize=8)
 def _deviations(dim: int) -> Array:
     """Return quasi-random draws ``(DRAWS, dim)`` of Student's t, of unit variance."""
-    from scipy.stats import chi2, norm, qmc
-
-    uniform = qmc.Sobol(dim + 1, rng=np.random.default_rng(0)).random(DRAWS)
-    scale = chi2.ppf(np.clip(uniform[:, :1], 1e-6, 1.0), FREEDOM) / (FREEDOM - 2.0)
-    return np.asarray(norm.ppf(np.clip(uniform[:, 1:], 1e-6, 1.0 - 1e-6)) / np.sqrt(scale))
+    uniform = np.maximum(sobol(dim + 1, DRAWS, seed=0), 1e-6)
+    scale = chi_squared_quantiles(uniform[:, :1], FREEDOM) / (FREEDOM - 2.0)
+    return normal_quantiles(np.minimum(uniform[:, 1:], 1.0 - 1e-6)) / np.sqrt(scale)

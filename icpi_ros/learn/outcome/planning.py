@@ -15,6 +15,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import OutcomeBelief
+from icpi_ros.learn.quasi_random import normal_quantiles, sobol
 
 SOBOL_CANDIDATES = 256
 """Quasi-random candidates over the whole box."""
@@ -46,21 +47,16 @@ MEAN_SHARE = 1e-3
 
 def candidates(dataset: Dataset, space: ParameterSpace) -> Array:
     """Return scaled thetas ``(c, d)``: quasi-random ones and the data set's labels."""
-    from scipy.stats import qmc
-
-    sobol = qmc.Sobol(space.dim, rng=np.random.default_rng(0)).random(SOBOL_CANDIDATES)
+    spread = sobol(space.dim, SOBOL_CANDIDATES, seed=0)
     labels = np.unique(space.normalise(dataset.theta + dataset.dtheta).round(6), axis=0)
     every = max(1, -(-len(labels) // MAX_LABELS))
-    found = np.concatenate([2.0 * sobol - 1.0, labels[::every]])
+    found = np.concatenate([2.0 * spread - 1.0, labels[::every]])
     return np.asarray(np.clip(found, -1.0, 1.0))
 
 
 def normal_draws(dim: int) -> Array:
     """Return PLANNING_DRAWS quasi-random standard normal samples ``(n, dim)``, always the same."""
-    from scipy.stats import norm, qmc
-
-    uniform = qmc.Sobol(dim, rng=np.random.default_rng(1)).random(PLANNING_DRAWS)
-    return np.asarray(norm.ppf(0.999 * uniform + 0.0005))
+    return normal_quantiles(0.999 * sobol(dim, PLANNING_DRAWS, seed=1) + 0.0005)
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ def _unmixing(inside: Sequence[float], outside: Sequence[float]) -> Weights | No
     """
     # Plain floats: numpy takes four times as long for three numbers, in every frame.
     object_, around = inside[:3], outside[:3]
-    grey = sum(object_) / 3.0
-    chroma = tuple(o - grey for o in object_)
+    grey = (object_[0] + object_[1] + object_[2]) / 3.0
+    chroma = (object_[0] - grey, object_[1] - grey, object_[2] - grey)
     length = max(sqrt(_dot(chroma, chroma)), 1.0)
     step = (_dot(chroma, object_) - _dot(chroma, around)) / length
     if step < MIN_CONTRAST:
@@ -125,10 +125,10 @@ def _unmixing(inside: Sequence[float], outside: Sequence[float]) -> Weights | No
 
 def _soft(rows: list[list[float]]) -> Weights:
     """Return maps to the share with its noisy ends cut off."""
-    soft = np.array(rows)
-    soft[:, -1] -= EMPTY_SHARE
-    soft /= FULL_SHARE - EMPTY_SHARE
-    return soft.astype(np.float32)
+    for row in rows:
+        row[-1] -= EMPTY_SHARE
+    scale = FULL_SHARE - EMPTY_SHARE
+    return np.array([[value / scale for value in row] for row in rows], dtype=np.float32)
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:

@@ -28,9 +28,8 @@ _PLANES: Mapping[str, int] = {"nv21": cv2.COLOR_YUV2RGB_NV21, "nv12": cv2.COLOR_
 _CELLS = ("rggb", "bggr", "gbrg", "grbg")
 _COLOURS = ("mono16", "rgb16", "bgr16", "rgba16", "bgra16")
 _DEEP = (*_COLOURS, *(f"bayer_{cells}16" for cells in _CELLS))
-_LOW_BITS = 2**12
-"""Values below which a 16-bit image is one of 12 bits in the low ones, as industrial cameras send
-it; the encoding's own scale would leave 16 of 256 grey levels."""
+_SPARSE = 17
+"""Stride of the values by which an image is called black; odd, so that all colours count."""
 _DEPTHS = re.compile(r"(16UC1|32FC1|16SC1|64FC1)$")
 SUPPORTED = (*CHANNELS, "rgba8", "bgra8", *_DEEP, *_SAME, *_PACKED, *_PLANES)
 """Encodings of raw images that can be used."""
@@ -158,8 +157,19 @@ def _deep(raw: _Raw) -> Frame:
 
 def _upper_bits(values: NDArray[Any]) -> Bytes:
     """Return 16-bit values as 8-bit ones: the upper ones of those that are used."""
-    shift = 4 if int(values.max()) < _LOW_BITS else 8
-    return np.asarray(values >> shift).astype(np.uint8)
+    used = _bits_in_use(int(values.max()), float(values.reshape(-1)[::_SPARSE].mean()))
+    return np.asarray(values >> (used - 8)).astype(np.uint8)
+
+
+def _bits_in_use(most: int, mean: float) -> int:
+    """Return the bits that hold the values of a 16-bit image, up to ``most``.
+
+    Industrial cameras send 10, 12 or 14 bits in the low ones; the encoding's own scale would leave
+    4 to 64 of 256 grey levels.  Of 10 or 14 only an image is that is not black: no noise.
+    """
+    whole = 12 if most < 2**12 else 16
+    dim = most < 2 ** (whole - 2) and mean >= 2 ** (whole - 6)
+    return whole - 2 if dim else whole
 
 
 def _packed(raw: _Raw) -> Frame:

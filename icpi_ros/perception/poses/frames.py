@@ -22,8 +22,10 @@ MAX_AGE = 0.2
 STILL = 0.005
 """Way that a moving frame may have gone between a pose and the transform that moves it [m]; of its
 angle the same number, in rad: both are errors of the position."""
-MAX_FRAMES = 200
+MAX_FRAMES = 2000
 """Frames that are remembered."""
+MAX_MOVING = 200
+"""Those among them that move: each has a past."""
 MAX_DEPTH = 64
 """Longest way between two frames; a longer one is a ring."""
 MAX_PAST = 500
@@ -109,10 +111,16 @@ class _Link:
 
 
 class FrameTree:
-    """Tree of frames; takes the messages of /tf and /tf_static."""
+    """Tree of frames; takes the messages of /tf and /tf_static.
+
+    Attributes:
+        full: more frames were told than are remembered.
+    """
 
     def __init__(self) -> None:
         self._links: dict[str, _Link] = {}
+        self._moving = set[str]()
+        self.full = False
 
     def learn(self, msg: Any, fixed: bool) -> None:
         """Take a ``TFMessage``; transforms that are none (NaN, norm not 1) are left out.
@@ -130,14 +138,21 @@ class FrameTree:
             if made is None or not child or not parent or child == parent:
                 continue
             link = self._links.get(child)
-            if link is None and len(self._links) >= MAX_FRAMES:
-                continue
             if link is None or link.parent != parent or fixed:
+                if not self._has_room(child, fixed):
+                    self.full = True
+                    continue
                 past: deque[tuple[int, Transform]] = deque(maxlen=MAX_PAST)
                 link = self._links[child] = _Link(parent, made if fixed else None, past)
-            if not fixed:
+                (self._moving.discard if fixed else self._moving.add)(child)
+            if link.fixed is None:
                 stamp = item.header.stamp
                 link.past.append((int(stamp.sec) * SECOND + int(stamp.nanosec), made))
+
+    def _has_room(self, child: str, fixed: bool) -> bool:
+        if child not in self._links and len(self._links) >= MAX_FRAMES:
+            return False
+        return fixed or child in self._moving or len(self._moving) < MAX_MOVING
 
     def pose(self, frame: str, ns: int) -> Transform | None:
         """Return the pose of ``frame`` in ``base`` at ``ns`` [ns].

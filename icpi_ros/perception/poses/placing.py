@@ -5,7 +5,15 @@ from __future__ import annotations
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import SECOND, Array
-from icpi_ros.perception.poses.frames import BASE, FrameTree, Transform, frame_name, length
+from icpi_ros.perception.poses.frames import (
+    BASE,
+    MAX_FRAMES,
+    MAX_MOVING,
+    FrameTree,
+    Transform,
+    frame_name,
+    length,
+)
 from icpi_ros.perception.poses.losses import Loss
 from icpi_ros.perception.poses.scene_size import INSIDE
 from icpi_ros.perception.poses.settings import PoseSettings
@@ -185,6 +193,8 @@ class Placing:
         if not frame:
             return f"poses have no frame_id: {give}"
         known = self.tree.names()
+        if self.tree.full:
+            give += f"; of the frames told, the first {MAX_FRAMES} ({MAX_MOVING} moving) are kept"
         frame = frame[:MAX_NAME]
         if frame in known and BASE in known:
             return (
