@@ -27,7 +27,7 @@ def requirements(group: str) -> list[str]:
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="In-Context Policy Improvement (ICPI, arXiv 2508.15021) for ROS 2",
     maintainer="icpi_ros maintainers",
     maintainer_email="maintainers@icpi-ros.invalid",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from icpi_ros.runs.store.store import TrialStore as TrialStore
     from icpi_ros.tasks.base import Task as Task
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Arm": "icpi_ros.robots.base",

@@ -1,8 +1,9 @@
-"""MkDocs hooks of `make docs`: pages that are made of the code, and links that leave the site.
+"""MkDocs hooks of `make docs`: pages that are made of the code, and the texts of links.
 
 `commands.md` is what `icpi COMMAND --help` prints, `api.md` the public names of `import icpi_ros`
 for mkdocstrings.  Both are made anew at every build, so they cannot be out of date.  A link from a
-page to a file of the repository that is no page becomes the name of that file.
+page to a file of the repository that is no page becomes the name of that file, and a link that
+shows the file name of a page shows the page's name in the menu.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from icpi_ros.cli.parser import Parser
 REPO = Path(__file__).resolve().parents[1]
 OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)#]+)(?:#[^)]*)?\)")
 """Link to a file above docs/."""
+PAGE = re.compile(r"\[([\w./-]+\.md)\]\(([\w./-]+\.md)(#[\w-]*)?\)")
+"""Link to a page that shows the name of its file, as it is right where the files are read."""
 HELP_COLUMNS = "96"
 
 
@@ -32,9 +36,16 @@ def on_files(files: Files, *, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Return the text of a page with links that leave the site as names of files."""
-    return OUTSIDE.sub(_file_name, markdown)
+def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
+    """Return the text of a page with links that a reader of the site understands."""
+    titles = dict(_titles(config["nav"]))
+    here = Path(page.file.src_uri).parent
+
+    def named(link: re.Match[str]) -> str:
+        path = os.path.normpath(here / link[2])
+        return f"[{titles.get(path, link[1])}]({link[2]}{link[3] or ''})"
+
+    return PAGE.sub(named, OUTSIDE.sub(_file_name, markdown))
 
 
 def commands_page() -> str:
@@ -72,6 +83,16 @@ def _help(command: Command) -> str:
     ]
     texts = [f"```text\n{one.format_help().rstrip()}\n```" for one in (parser, *verbs)]
     return "\n\n".join([f"### icpi {command.name}", *texts])
+
+
+def _titles(menu: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """Yield file and title of every page of a menu; measurements are named as such."""
+    for entry in menu:
+        for title, inside in entry.items():
+            if isinstance(inside, str):
+                yield inside, f"Measurements: {title}" if "/" in inside else title
+            else:
+                yield from _titles(inside)
 
 
 def _file_name(link: re.Match[str]) -> str:

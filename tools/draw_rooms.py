@@ -29,7 +29,12 @@ text { font: 13px sans-serif; fill: #1b1f24; text-anchor: middle }
 text.purpose { font-size: 12px; text-anchor: start; fill: #57606a }
 text.small { font-size: 10px; fill: #57606a }
 rect { fill: #ddf4ff; stroke: #0969da; rx: 5px }
+rect.paper { fill: #ffffff; stroke: none; rx: 0 }
 path { fill: none; stroke: #57606a; stroke-opacity: 0.75 }
+@media (prefers-color-scheme: dark) {
+  text { fill: #f0f3f6 } text.purpose, text.small { fill: #b7bec7 } path { stroke: #b7bec7 }
+  rect { fill: #14324f } rect.paper { fill: #1b1f27 }
+}
 """
 
 
@@ -80,6 +85,8 @@ def draw(layers: Sequence[Sequence[str]], arrows: Mapping[tuple[str, str], int])
     size = {"width": str(width), "height": str(height), "viewBox": f"0 0 {width} {height}"}
     svg = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size})
     ElementTree.SubElement(svg, "style").text = STYLE
+    paper = {"width": str(width), "height": str(height), "class": "paper"}
+    ElementTree.SubElement(svg, "rect", paper)
     places = {
         room: (LEFT + boxes / 2 + (i - (len(layer) - 1) / 2) * (BOX[0] + GAP), GAP + number * FLOOR)
         for number, layer in enumerate(layers)

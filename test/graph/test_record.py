@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +15,23 @@ from icpi_ros.bags.samples import poses_of, stream_samples
 from icpi_ros.bags.topics import PARAMETERS
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.types import SECOND, TrialStatus
+from icpi_ros.ros.bags.recorded import MOTIONS, RECORDED
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
+from icpi_ros.settings.poses import TRACKERS
 
 from .conftest import HANG, NODES, SECRET, TRIALS, RunningGraph
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_command_for_stock_ros_names_all_that_the_recorder_records():
+    page = (ROOT / "docs" / "bags.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"ros2 bag record (?:.*\\\n)+.*", page)
+    topics = command.split("--topics")[1].replace("\\\n", " ").split()
+    shown = {topic.removeprefix("/lab/") for topic in topics}
+    ours = {one.name for one in RECORDED if one.source not in TRACKERS} | {MOTIONS.name}
+    assert shown - {"/tf", "/tf_static"} == ours - {"/tf", "/tf_static"}
 
 
 def test_the_bag_has_every_trial_as_it_was_stored(recorded):

@@ -44,6 +44,8 @@ def whole():
 
 def test_parts_joined_have_the_summaries_of_the_whole(whole, tmp_path):
     parts = [part(whole, ("ridge", "random")), part(whole, ("embedded",))]
+    parts[0].config["versions"] = {"icpi_ros": "0.1.0", "numpy": "1.26.4"}
+    parts[1].config["versions"] = {"icpi_ros": "0.2.0", "numpy": "2.4.6"}
     found = joined([(tmp_path / f"{n}.json", one) for n, one in enumerate(parts)])
     assert found.config["default"] == "embedded"
     assert set(found.config["improvers"]) == set(WHO)
@@ -54,6 +56,8 @@ def test_parts_joined_have_the_summaries_of_the_whole(whole, tmp_path):
         ["ridge", "random"],
         ["embedded"],
     ]
+    text = bench_markdown(found, summarise(found), "all.png", "")
+    assert "icpi_ros 0.1.0, numpy 1.26.4; icpi_ros 0.2.0, numpy 2.4.6" in text
     write(found, tmp_path / "all.json")  # what was joined is a results file itself
     assert summarise(read(tmp_path / "all.json"))[0].default == "embedded"
 

@@ -64,6 +64,15 @@ def installed(built, tmp_path_factory):
     return env / "v"
 
 
+def test_colcon_finds_both_packages_whole_in_the_source_distribution(built):
+    (source,) = [path for path in built.parent.glob("icpi_ros-*") if path.is_dir()]
+    tracked = carried_out("git", "ls-files", cwd=ROOT).splitlines()
+    needed = ("icpi_ros/", "icpi_msgs/", "config/", "launch/", "resource/", "sim/")
+    files = {name for name in tracked if name.startswith(needed)}
+    files |= {"package.xml", "setup.py", "setup.cfg", "colcon_defaults.yaml"}
+    assert {name for name in files if not (source / name).is_file()} == set()
+
+
 def test_the_demo_runs_without_a_checkout(installed, tmp_path):
     out = carried_out(
         *(installed / "bin" / "icpi", "demo", "--in-process", "--seed", "3"),

@@ -44,7 +44,12 @@ def commands():
     return found
 
 
+def name_of(requirement):
+    return re.split(r"[<>=\[]", requirement)[0]
+
+
 COMMANDS = commands()
+BENCHMARKS = ROOT / "benchmarks" / "icpi_benchmarks"
 OF_ICPI = [command for command in COMMANDS if command.startswith("icpi ")]
 
 
@@ -70,6 +75,34 @@ def test_every_command_of_icpi_that_a_page_shows_is_understood(parser, capsys):
         except SystemExit:
             wrong.append((command, COMMANDS[command], capsys.readouterr().err.strip()))
     assert not wrong
+
+
+def test_every_program_that_a_page_shows_is_there_with_its_options():
+    shown = [c.split() for c in COMMANDS if c.startswith("python -m icpi_benchmarks.")]
+    assert len(shown) >= 5
+    runner = (BENCHMARKS / "program.py").read_text(encoding="utf-8")
+    for words in shown:
+        module = BENCHMARKS.parent / f"{words[2].replace('.', '/')}.py"
+        text = module.read_text(encoding="utf-8") + runner
+        for option in {word.strip("[]") for word in words if word.strip("[").startswith("--")}:
+            assert f'"{option}"' in text or option == "--json", words
+
+
+def test_every_target_of_make_that_a_page_shows_is_there():
+    rules = re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = {target for rule in rules for target in rule.split()}
+    shown = [c.split() for c in COMMANDS if c.startswith("make ")]
+    assert {w for words in shown for w in words[1:] if "=" not in w} <= targets
+
+
+def test_pip_installs_what_no_rosdep_key_covers():
+    (command,) = (c for c in COMMANDS if c.startswith("pip install cattrs "))
+    listed = [name_of(word) for word in shlex.split(command)[2:]]
+    runtime = (ROOT / "requirements" / "runtime.in").read_text(encoding="utf-8").splitlines()
+    needed = {name_of(line) for line in runtime if line and not line.startswith("#")}
+    keys = re.findall(r"<exec_depend>python3-(\w+)", (ROOT / "package.xml").read_text())
+    known = {"pyyaml" if key == "yaml" else key for key in keys} | {"markupsafe"}  # of jinja2
+    assert needed - known <= set(listed) <= needed
 
 
 def test_every_command_is_run_by_a_test_or_marked():

@@ -81,3 +81,9 @@ def test_the_repositorys_files_are_named_not_linked(site):
     page = (site / "endpoints.html").read_text(encoding="utf-8")
     assert "<code>config/models.yaml</code>" in page
     assert 'href="../config' not in page
+
+
+def test_links_show_the_names_of_pages_not_of_their_files(site):
+    for page in site.rglob("*.html"):
+        shown = re.findall(r">([^<]*)</a>", page.read_text(encoding="utf-8"))
+        assert [one for one in shown if re.search(r"\.md\b", one)] == [], page

@@ -44,6 +44,13 @@ def test_versions_are_equal_everywhere():
     assert re.fullmatch(r"\d+\.\d+\.\d+", icpi_ros.__version__)
 
 
+def test_the_newest_version_of_the_changelog_is_this_one_with_its_date():
+    heads = re.findall(r"^## (.*)", (REPO / "CHANGELOG.md").read_text(), re.MULTILINE)
+    released = yaml.safe_load((REPO / "CITATION.cff").read_text())["date-released"]
+    assert heads[:2] == ["[Unreleased]", f"[{icpi_ros.__version__}] - {released}"]
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", one) for one in heads[1:])
+
+
 @pytest.mark.parametrize(
     ("path", "name", "build_type"),
     [
