@@ -26,8 +26,9 @@ from icpi_ros.runs.earlier import AUTO
 from icpi_ros.runs.in_process import execution_in_process, run_simulated
 from icpi_ros.runs.picture.live import need_notebook
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.setup import ALLOW, named, require_model, whole
+from icpi_ros.runs.setup import ALLOW, require_model
 from icpi_ros.runs.store.storage import Storage
+from icpi_ros.runs.values import named, whole
 from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate
 from icpi_ros.sim.world import World, load_model

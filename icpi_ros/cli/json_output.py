@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
@@ -62,8 +64,9 @@ class JsonOutput:
 
         from icpi_ros.core.redact import jsonable
 
-        if secret and self.path is not None and self.path.is_file():  # no pipe or device
-            self.path.chmod(PRIVATE)  # it was there before
+        path = self.path
+        if secret and path is not None and path.is_file() and not path.is_symlink():
+            path.chmod(PRIVATE)  # it was there before; a link is replaced, not its file
         self.write_text(json.dumps(jsonable(content), indent=1) + "\n")
 
     def write_text(self, text: str) -> None:
@@ -72,18 +75,29 @@ class JsonOutput:
             self._stream.write(text)
             self._stream.flush()
             return
-        try:
-            with replacing(self.path, private=True) as temporary:
-                temporary.write_bytes(text.encode())
-        except OSError as exc:
-            if exc.errno not in _IN_PLACE or isinstance(exc, Planted):
-                raise
-            with open_private(self.path, "wb") as file:
-                file.write(text.encode())
+        if not _is_foreign(self.path):
+            try:
+                with replacing(self.path, private=True) as temporary:
+                    temporary.write_bytes(text.encode())
+                return
+            except OSError as exc:
+                if exc.errno not in _IN_PLACE or isinstance(exc, Planted):
+                    raise
+        with open_private(self.path, "wb") as file:
+            file.write(text.encode())
 
     def __str__(self) -> str:
         """Return the word that means the same in any folder."""
         return str(self.path.absolute()) if self.path else "-"
+
+
+def _is_foreign(path: Path) -> bool:
+    """Tell whether another user owns a file that is there, who would lose it to a new one."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_uid != os.geteuid()
 
 
 def _first_byte(path: Path) -> bytes:

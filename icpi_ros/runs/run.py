@@ -36,15 +36,13 @@ from icpi_ros.runs.setup import (
     Continuation,
     PreparedRun,
     check_surroundings,
-    named,
     prepare,
-    real,
     resumable,
-    whole,
 )
 from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.runs.store.storage import MemoryStorage, Storage
 from icpi_ros.runs.under_way import UnderWay
+from icpi_ros.runs.values import named, real, whole
 from icpi_ros.tasks import find_task
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -177,6 +176,11 @@ def examples_hash(dataset: Dataset) -> str:
     return fingerprint(dataset) if len(dataset) else ""
 
 
+def _paths_hash(improver: str, examples: Dataset) -> str | None:
+    """Return the hash of the examples' paths; None = the improver reads none."""
+    return paths_fingerprint(examples) if IMPROVERS.get(improver).uses_paths else None
+
+
 def make_proposer(
     task: Task, config: RunConfig, dataset: Dataset, spent: Spending | None = None
 ) -> Proposer:
@@ -212,16 +216,6 @@ def require_model(improver: str, options: Mapping[str, Any]) -> None:
         ) from None
 
 
-def whole(value: Any) -> Any:
-    """Return a whole number of numpy as one of Python; anything else as it is, to be checked."""
-    return int(value) if isinstance(value, np.integer) else value
-
-
-def real(value: Any) -> Any:
-    """Return a number as one of Python; anything else as it is, to be checked."""
-    return value if isinstance(value, bool) or not isinstance(value, Real) else float(value)
-
-
 def check_surroundings(storage: Any, execution: Any, mix: Any, proposals: Any = None) -> None:
     """Check where and how a run is stored and executed, as far as types tell.
 
@@ -235,20 +229,6 @@ def check_surroundings(storage: Any, execution: Any, mix: Any, proposals: Any = 
     find("mix").check(mix)
     if proposals is not None and not isinstance(storage, MemoryStorage | None):
         raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
-
-
-def named(options: Any) -> dict[str, Any]:
-    """Return options of an improver by their names; None = none is given.
-
-    Raises:
-        InvalidValue: they are something else.
-    """
-    allowed = "a mapping of names to values, such as {'k': 5}"
-    require_kind("options", {} if options is None else options, Mapping, allowed)
-    found = dict(options or {})
-    for name in found:
-        require_kind("name of an option", name, str, "a text")
-    return found
 
 
 def versions() -> dict[str, str]:
@@ -305,7 +285,7 @@ def prepare(
         versions=versions(),
         definition_hash=task.definition_hash(),
         dataset_hash=examples_hash(examples),
-        paths_hash=paths_fingerprint(examples),
+        paths_hash=_paths_hash(config.improver, examples),
         dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         learned_from=earlier.trials,
     )
@@ -343,7 +323,7 @@ def examples_of(
             f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
             "give that one with --dataset, or start a new run"
         )
-    if config.paths_hash not in (None, now := paths_fingerprint(examples)):
+    if config.paths_hash not in (None, now := _paths_hash(improver, examples)):
         raise UsageError(
             f"run {run_id} began with other paths beside the same examples "
             f"({config.paths_hash or 'none'}, now {now or 'none'}): give that data set with "

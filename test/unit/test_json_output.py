@@ -166,6 +166,25 @@ def test_a_file_that_cannot_be_replaced_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_link_is_replaced_and_its_file_left_alone(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("[]")
+    target.chmod(0o644)
+    link.symlink_to(target)
+    JsonOutput(str(link)).write([1], secret=True)
+    assert json.loads(link.read_text()) == [1]
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("[]", 0o644)
+
+
+def test_a_file_of_another_user_stays_theirs(tmp_path, monkeypatch):
+    file = tmp_path / "theirs.json"
+    file.write_text("[]")
+    number = file.stat().st_ino
+    monkeypatch.setattr("os.geteuid", lambda: file.stat().st_uid + 1)
+    JsonOutput(str(file)).write([1])
+    assert (json.loads(file.read_text()), file.stat().st_ino) == ([1], number)
+
+
 def test_what_is_not_finite_is_null(tmp_path):
     output = JsonOutput(str(tmp_path / "a.json"))
     output.write({"a": float("nan"), "b": [float("inf"), 1.5]})

@@ -598,7 +598,10 @@ def test_resume_refuses_what_would_change_the_run(store):
     Run.resume(store, run.run_id, dataset=DATA)
 
 
-def test_resume_refuses_the_same_examples_with_other_paths(store):
+def test_resume_refuses_the_same_examples_with_other_paths(store, monkeypatch):
+    blind = new(store)
+    blind.close()
+    monkeypatch.setattr(Walk, "uses_paths", True)
     places = np.zeros((len(DATA), 2, 3))
     paths = {"path": places, "label_path": places, "path_times": np.array([0.0, 1.0])}
     run = new(store, dataset=replace(DATA, **paths))
@@ -606,14 +609,13 @@ def test_resume_refuses_the_same_examples_with_other_paths(store):
     with pytest.raises(UsageError, match=r"other paths beside the same examples \(.*, now none\)"):
         Run.resume(store, run.run_id, dataset=DATA)
     Run.resume(store, run.run_id, dataset=replace(DATA, **paths)).close()
-    older = new(store)
-    older.close()
-    assert store.run(older.run_id).config.paths_hash == ""
+    assert store.run(new(store).run_id).config.paths_hash == ""
+    Run.resume(store, blind.run_id, dataset=replace(DATA, **paths)).close()  # read none
     db = sqlite3.connect(store.path)
     with db:
         db.execute("UPDATE runs SET config = json_remove(config, '$.paths_hash')")
     db.close()
-    Run.resume(store, older.run_id, dataset=replace(DATA, **paths))  # nothing was recorded
+    Run.resume(store, run.run_id, dataset=DATA)  # nothing was recorded
 
 
 # --- bad input ----------------------------------------------------------------------------------

@@ -248,6 +248,8 @@ def test_factors_count_for_the_evidence_that_they_were_measured_with(model):
     physics, thetas = toy.PHYSICS.sample(np.random.default_rng(1)), THETAS[:2]
     errors = toy.endpoint(thetas, physics) - toy.GOAL
     paths = [trajectory(theta, physics) for theta in thetas]
+    seen = np.r_[0:20, 200:250]
+    lost = ObjectTrajectory(paths[0].times[seen], paths[0].positions[seen])
 
     def factors(model, paths):
         scaled = toy.SPACE.normalise(thetas)
@@ -255,6 +257,7 @@ def test_factors_count_for_the_evidence_that_they_were_measured_with(model):
         return DataBelief(posterior, toy.GOAL, scaled, None).recalibration
 
     assert factors(measured, paths) == (2.0, 3.0)
-    for other, shown in ((measured, [None, None]), (measured, [paths[0], None]), (blind, paths)):
-        assert factors(other, shown) == (1.0, 1.0)
+    for shown in ([None, None], [paths[0], None], [lost, lost], [paths[0], lost]):
+        assert factors(measured, shown) == (1.0, 1.0)
+    assert factors(blind, paths) == (1.0, 1.0)
     assert factors(replace(blind, recalibration={"error": ((4.0, 5.0),)}), paths) == (4.0, 5.0)

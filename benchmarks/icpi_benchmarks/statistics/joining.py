@@ -145,6 +145,8 @@ def _over_time(files: Sequence[File]) -> str:
         return ""
     other = files[limits.index(shortest)][0]
     for (path, results), limit in zip(files, limits, strict=True):
+        if limit == shortest:
+            continue
         count = sum((row["seconds"] or 0.0) >= shortest for row in results.rows)
         if count:
             return (

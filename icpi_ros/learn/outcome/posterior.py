@@ -12,6 +12,7 @@ from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.learn.outcome.model import OutcomeModel
 from icpi_ros.learn.outcome.path_model import LatentBelief, squared_exponential
 from icpi_ros.learn.outcome.recalibration import ERROR, PATH
+from icpi_ros.learn.paths import known_paths, sample_paths
 
 ROUGH_LENGTH = 0.001
 """Length of contact's roughness, scaled theta: the same theta ends at the same place, one beside it
@@ -175,9 +176,12 @@ class Posterior:
 
 def _evidence(model: OutcomeModel, paths: Sequence[ObjectTrajectory | None]) -> str | None:
     """Return what a run's trials show the model, see :attr:`Posterior.evidence`."""
-    if model.path is None or not any(path is not None for path in paths):
+    if model.path is None:
         return ERROR
-    return PATH if all(path is not None for path in paths) else None
+    known = known_paths(sample_paths(paths, model.path.times))
+    if not known.any():
+        return ERROR
+    return PATH if known.all() else None
 
 
 def _levels() -> tuple[tuple[float, float], ...]:

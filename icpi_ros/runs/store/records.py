@@ -40,7 +40,7 @@ class RunConfig:
         definition_hash: of the task (``Task.definition_hash``).
         dataset_hash: of the data set (``dataset.fingerprint``); empty = none used.
         paths_hash: of its paths (``dataset.paths_fingerprint``), which are not in ``dataset_hash``;
-            empty = it has none, None = not recorded, a run of an older version.
+            empty = it has none, None = not recorded: its improver reads none, or an older run.
         max_step: largest change of theta from an executed trial to the next, a share of each
             parameter's range, 0 (exclusive) to 1 (no limit).
         dataset_arm: arm of the data set where that is another than the run's, on purpose; empty =
