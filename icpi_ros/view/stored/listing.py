@@ -20,8 +20,8 @@ LOOK_EVERY = 0.5
 MAX_SHARE = 0.1
 """Largest share of the time that is spent on looks: those at a large store are further apart."""
 FIRST_ROWS, MAX_ROWS = 500, 2500
-"""Most runs that are read, and rows that are sent, at once: first, and then.  Of a store that is read for
-the first time the newest come first."""
+"""Most runs that are read, and rows that are sent, at once: first, and then; the newest begin
+where a store is read for the first time."""
 STORE_TIMEOUT = 2.0
 """Longest wait for another process's write [s]."""
 
