@@ -117,7 +117,7 @@ class LocalServer:
             if line.ended:
                 raise self._lost(line, path)
             await line.more()
-        line.reusable = len(line.data) == end and "connection" not in headers
+        line.reusable = len(line.data) == end and _is_kept(headers)
         body = bytes(line.data[begin:end])
         line.data.clear()
         return body, headers
@@ -212,6 +212,11 @@ def _usual_headers(head: bytearray) -> dict[str, str] | None:
     known = _LENGTH.fullmatch(headers.get("content-length", "")) is not None
     usual = lines[-2:] == ["", ""] and _STATUS.fullmatch(lines[0]) is not None
     return headers if plain and known and usual else None
+
+
+def _is_kept(headers: Mapping[str, str]) -> bool:
+    """Tell whether a server of HTTP/1.1 keeps the connection for another request."""
+    return headers.get("connection", "keep-alive").lower() == "keep-alive"
 
 
 def _too_long() -> UnusableBody:

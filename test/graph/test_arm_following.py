@@ -28,6 +28,7 @@ Code = ExecuteMotion.Result
 class Port:
     """An arm on the topic that does what ``after`` makes of its state."""
 
+    controller_seen = True
     has_controller, answers, reports_start, pace = True, False, False, 1.0
     doubt = unusable = ""
 
@@ -187,6 +188,12 @@ def test_an_arm_that_was_moved_by_hand_meanwhile_starts_from_where_it_is():
     hand.start()
     follower(port).move_to(GOAL, "retreat")
     np.testing.assert_array_equal(port.sent[0].trajectory.positions[0], moved.q)
+
+
+def test_a_recorder_that_is_waited_for_counts_not_as_a_silent_arm():
+    port = LateController(after=arrives())
+    follower(port, start=0.1).move_to(GOAL, "approach")  # its controller is seen at once
+    assert len(port.sent) == 1
 
 
 def test_a_controller_that_is_lost_later_ends_the_trial_sooner():

@@ -43,6 +43,7 @@ WAIT = 60.0
 class Port:
     """An arm that stands where its motion begins, on a clock that stands."""
 
+    controller_seen = True
     has_controller, answers, reports_start, pace = True, False, False, 0.0
     doubt = unusable = ""
 

@@ -62,8 +62,9 @@ class CompletionMeter:
         Raises:
             BudgetSpent: it may not be made.
         """
-        self._meter.require()
-        self._charge(Spending(calls=1, seconds=self._share()))
+        cost = Spending(calls=1, seconds=self._share())
+        self._meter.pay(cost)  # at once: other completions of the run may be in other threads
+        self.spent = self.spent + cost
 
     def end(self, prompt: Prompt, reply: Reply | None, billed: bool) -> None:
         """Charge what the call cost.

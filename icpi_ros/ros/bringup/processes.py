@@ -51,9 +51,10 @@ def run_graph(specs: Sequence[NodeSpec], page: Sequence[str] | None = None) -> i
     ended first (1 where that was 0 or a signal), named on stderr.  ``page``: command of the live
     page beside them, whose end changes nothing.
     """
-    # No node opens a window, and camera images have contexts of their own: MuJoCo would load GLFW,
-    # which starts a process to do so.
-    os.environ.setdefault("MUJOCO_GL", "disable")
+    if not plugins.loaded():  # theirs may render by MuJoCo's own contexts
+        # None of ours opens a window, and camera images have contexts of their own: MuJoCo would
+        # load GLFW, which starts a process to do so.
+        os.environ.setdefault("MUJOCO_GL", "disable")
     env = {**environment(), parent.VARIABLE: str(os.getpid())}
     _end_with(parent.Parent())
     honcho_manager.KILL_WAIT = KILL_WAIT

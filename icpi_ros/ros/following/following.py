@@ -24,6 +24,7 @@ from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.arm_ports.gripper_port import GripperPort
+from icpi_ros.ros.arm_ports.recorder_wait import RECORDER_LIMIT
 from icpi_ros.ros.base.convert import ns_from_seconds
 from icpi_ros.ros.following.answers import started, unreported
 from icpi_ros.ros.following.letting_go import LettingGo
@@ -35,6 +36,7 @@ from icpi_ros.ros.following.sending import RECENT, Running, path_start, sending
 from icpi_ros.ros.following.stopping import Stopper
 from icpi_ros.ros.following.trial_ended import Code, TrialEnded
 
+Failure = Callable[[], TrialEnded]
 MAX_CLOCK_STEP_BACK = 100_000_000
 """Largest step of the stamps backwards [ns]: what a busy network does."""
 
@@ -121,9 +123,7 @@ class MotionFollower:
 
         self.wait_still(lambda: not trouble(), limit, failure)
 
-    def wait_still(
-        self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
-    ) -> None:
+    def wait_still(self, done: Callable[[], bool], limit: float, failure: Failure) -> None:
         """As :meth:`wait`, before anything moves: joint states may be missing meanwhile."""
         self._news(0.0)  # an interruption counts even where there is nothing to wait for
         self._until(done, limit, failure, self._news)
@@ -252,14 +252,16 @@ class MotionFollower:
             letting_go.call_off()
 
     def await_controller(self) -> None:
-        """Wait for the controller, which may come later than joint states.
+        """Wait for the controller, which may come later than joint states, then for a recorder.
 
         Called before a motion is planned: without a controller an arm can be moved by hand, and
         what was planned from where it was would make it jump.
         """
         limit = self._settings.reply_timeout if self.sent else self._settings.start_timeout
         missing = TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
-        self.wait(lambda: self._port.has_controller, limit, lambda: missing)
+        self.wait(lambda: self._port.controller_seen, limit, lambda: missing)
+        late = limit if self.sent else limit + RECORDER_LIMIT
+        self.wait(lambda: self._port.has_controller, late, lambda: missing)
 
     def _at_rest(self) -> ArmState:
         """Return where the arm stands; a motion that begins at rest would jerk a moving arm.
@@ -339,9 +341,7 @@ class MotionFollower:
         if self._interruption is not None:
             raise self._interruption
 
-    def wait(
-        self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
-    ) -> None:
+    def wait(self, done: Callable[[], bool], limit: float, failure: Failure) -> None:
         """Look again and again until ``done``, at most ``limit`` [s]; else raise ``failure``."""
         self._until(done, limit, failure, self.look)
 
@@ -349,7 +349,7 @@ class MotionFollower:
     def _until(
         done: Callable[[], bool],
         limit: float,
-        failure: Callable[[], TrialEnded],
+        failure: Failure,
         look: Callable[[float], None],
     ) -> None:
         deadline = time.monotonic() + limit

@@ -267,7 +267,7 @@ class MujocoArm(IcpiNode):
         now, self._shown = self._sim.snapshot, time.monotonic()
         if self._camera is not None:  # before the rest: to render takes longest
             self._camera.release(now.ns)
-        waits = self._pace == 0.0 and self._sim.busy
+        waits = self._pace == 0.0 and self._sim.busy and self._camera is None  # rendering blocks
         self._states.take(now, self._sim.faults.silent, waits)
 
     def _report(self, events: Sequence[Event]) -> None:

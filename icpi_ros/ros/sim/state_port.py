@@ -3,7 +3,7 @@
 To wake a process that waits for a message takes ten times the processor time of one that follows
 another.  Whoever listens to a free-running simulation is ticks behind it anyway, so that it sends
 the states of some ticks at once: every one of them, in order.  Of joint states it sends the newest
-alone where there is one subscriber, the executor, which supervises by the newest.
+alone where there is one subscriber, whichever: in a graph the executor, which supervises by it.
 """
 
 from __future__ import annotations
