@@ -186,7 +186,7 @@ def test_a_refused_stop_of_a_silent_arm_is_followed_by_a_hold():
 def test_on_the_topic_a_hold_never_goes_to_where_a_silent_arm_was(age, points):
     sent = []
     node = SimpleNamespace(
-        create_publisher=lambda *_: SimpleNamespace(publish=sent.append),
+        create_publisher=lambda *_: SimpleNamespace(publish=sent.append, topic_name="t"),
     )
     feed = SimpleNamespace(state=state_at(0.2, age=age))
     TopicPort(node, ARM, feed, "controller").hold("trial/hold")

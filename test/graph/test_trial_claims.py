@@ -59,7 +59,7 @@ PLACE, BESIDE = np.array([0.6, -0.15, 0.01]), np.array([0.6, -0.05, 0.01])
 
 def test_no_parameter_switches_gate_or_supervision_off():
     switches = {spec.name for spec in PARAMETERS if isinstance(spec.default, bool)}
-    assert switches == {"simulated", "approval", "dry_run", "rehearse"}
+    assert switches == {"simulated", "approval", "dry_run", "rehearse", "recorded"}
     limits = {spec.name: spec.upper for spec in PARAMETERS}
     watched = ("tracking_tolerance", "joint_state_timeout", "object_state_timeout")
     assert [limits[name] for name in watched] == [0.5, 10.0, 60.0]

@@ -87,9 +87,8 @@ def test_frames_and_the_arm_are_told_as_tf_and_rviz_take_them(viewed, client, tm
 def test_frames_are_told_once_for_each_time(monkeypatch):
     """As listeners of tf2 expect: an arm whose states have stopped is not told again and again."""
     published = []
-    node = SimpleNamespace(
-        create_publisher=lambda *_: SimpleNamespace(publish=lambda msg: published.append(msg))
-    )
+    topic = SimpleNamespace(publish=published.append, topic_name="tf")
+    node = SimpleNamespace(create_publisher=lambda *_: topic, count_publishers=lambda _: 1)
     monkeypatch.setattr(frames, "tf_message", lambda: SimpleNamespace)
     publisher = frames.FramePublisher(node)
     for ns in (0, 5, 5, 5, 7, 0):

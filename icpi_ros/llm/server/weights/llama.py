@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.text import printable
@@ -35,6 +36,8 @@ STDERR = 2
 _LEVELS = {"debug": 5, "info": 3}
 """Verbosity by level of the log; errors alone at any other."""
 ERRORS = 1
+LOG_LIMIT = 1.0
+"""Longest wait for the reason of a failure in the log [s]."""
 _CAUSE = re.compile(
     r"(?:error loading model: )+(?P<why>.+)|(?P<other>\b(?:failed|error)\b.+)", re.IGNORECASE
 )
@@ -185,15 +188,25 @@ def _start(llama: Any, wanted: Any, header: Header) -> Any:
         try:
             return llama.Server(wanted)
         except Exception as exc:
-            log.seek(0)
-            said = log.read().decode(errors="replace")
+            cause = _logged_cause(log) if quiet else ""
             failure = LoadingFailed(
-                f"llama.cpp cannot load {header.path}: {_cause(said) or printable(str(exc))}"
+                f"llama.cpp cannot load {header.path}: {cause or printable(str(exc))}"
             )
         finally:
             os.dup2(kept, STDERR)
             os.close(kept)
     raise failure
+
+
+def _logged_cause(log: BinaryIO) -> str:
+    """Return what llama.cpp complained of, whose thread may write it after the call has failed."""
+    deadline = time.monotonic() + LOG_LIMIT
+    while True:
+        log.seek(0)
+        cause = _cause(log.read().decode(errors="replace"))
+        if cause or time.monotonic() > deadline:
+            return cause
+        time.sleep(0.02)  # nothing tells when it is done
 
 
 def _cause(log: str) -> str:
