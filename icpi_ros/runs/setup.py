@@ -177,8 +177,9 @@ def examples_hash(dataset: Dataset) -> str:
 
 
 def _paths_hash(improver: str, examples: Dataset) -> str | None:
-    """Return the hash of the examples' paths; None = the improver reads none."""
-    return paths_fingerprint(examples) if IMPROVERS.get(improver).uses_paths else None
+    """Return the hash of the examples' paths; None = the improver reads none, or is no improver."""
+    reads = improver in IMPROVERS and IMPROVERS.get(improver).uses_paths
+    return paths_fingerprint(examples) if reads else None
 
 
 def make_proposer(
