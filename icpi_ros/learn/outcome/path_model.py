@@ -17,18 +17,17 @@ predicts the sample's others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.core.types import Array, Indices, ObjectTrajectory
+from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.fitting.fit import Rows, fit_beside, fit_together
 from icpi_ros.learn.outcome.fitting.kept_fits import Fetch, fetch
 from icpi_ros.learn.outcome.fitting.process import Conditioned, LatentProcess
 from icpi_ros.learn.outcome.fitting.rows import kept_examples
-from icpi_ros.learn.paths import known_paths, sample_paths
+from icpi_ros.learn.paths import known_paths
 
 COMPONENTS = 16
 """Principal components of the paths."""
@@ -117,19 +116,16 @@ class PathModel:
     sensed: Array
     temper: float
 
-    def latent(
-        self, thetas: Array, paths: Sequence[ObjectTrajectory | None], off: Array, basis: Array
-    ) -> LatentBelief:
+    def latent(self, thetas: Array, places: Array, off: Array, basis: Array) -> LatentBelief:
         """Return the belief about the shared latent numbers that paths give beyond the errors.
 
         Args:
             thetas: ``(n, d)`` trials, scaled to [-1, 1].
-            paths: of the trials, None where unknown.
+            places: ``(n, P, 3)`` of the trials' objects [m], frame ``base``; NaN where unknown.
             off: ``(n, m)`` errors minus the model's mean, scaled.
             basis: ``(n, m, q)`` of the errors.
         """
         q = basis.shape[2]
-        places = sample_paths(paths, self.times)
         flat = places.reshape(len(thetas), -1) - self.centre
         values = flat @ self.axes
         beside = np.mean(flat**2, axis=1) - np.sum(values**2, axis=1) / flat.shape[1]

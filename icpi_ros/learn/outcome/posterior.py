@@ -96,8 +96,10 @@ class Posterior:
         mean, basis, residual = model.predict(model.inputs(thetas, goal))
         off = model.errors(errors) - model.offset(goal) - mean
         latent = LatentBelief.prior(basis.shape[2])
+        evidence: str | None = ERROR
         if model.path is not None and any(path is not None for path in paths):
-            latent = model.path.latent(thetas, paths, off, basis)
+            places = sample_paths(paths, model.path.times)
+            latent, evidence = model.path.latent(thetas, places, off, basis), _evidence(places)
         moved, basis = latent.applied(mean, basis)
         missed = (off - (moved - mean)).ravel()
         basis = basis.reshape(len(missed), -1)
@@ -124,7 +126,7 @@ class Posterior:
         assert found is not None  # the first one is always taken
         share = found[0]
         known = (share, share * residual, *found[1:])
-        return cls(model, latent, thetas, basis, lengths, *known, _evidence(model, paths))
+        return cls(model, latent, thetas, basis, lengths, *known, evidence)
 
     def predict(self, thetas: Array, prior: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)`` of the scaled error, noise left out.
@@ -174,11 +176,9 @@ class Posterior:
         return np.asarray(cross)
 
 
-def _evidence(model: OutcomeModel, paths: Sequence[ObjectTrajectory | None]) -> str | None:
-    """Return what a run's trials show the model, see :attr:`Posterior.evidence`."""
-    if model.path is None:
-        return ERROR
-    known = known_paths(sample_paths(paths, model.path.times))
+def _evidence(places: Array) -> str | None:
+    """Return what trials with ``places`` ``(n, P, 3)`` show, see :attr:`Posterior.evidence`."""
+    known = known_paths(places)
     if not known.any():
         return ERROR
     return PATH if known.all() else None
