@@ -75,8 +75,7 @@ class NumberFormat:
 
     def rows(self, groups: Sequence[Array], between: str) -> list[str]:
         """Write the rows of groups ``(n, p)`` of scaled, finite values, ``between`` two groups."""
-        form = f"%+0{self.width}d" if self.padded else "%d"
-        row = between.join([" ".join([form] * group.shape[1]) for group in groups])
+        row = between.join(map(self._form, groups))
         counts = self.counts(np.concatenate(groups, axis=1))
         return [row % tuple(count) for count in counts.tolist()]
 
@@ -85,11 +84,13 @@ class NumberFormat:
 
         All of it is written at once, which takes half as long.
         """
-        form = f"%+0{self.width}d" if self.padded else "%d"
-        *groups, answer = [" ".join([form] * group.shape[1]) for group in (*inputs, outputs)]
-        line = between.join(groups) + then + answer
+        line = between.join(map(self._form, inputs)) + then + self._form(outputs)
         counts = self.counts(np.concatenate([*inputs, outputs], axis=1))
         return "\n".join([line] * len(outputs)) % tuple(counts.ravel().tolist())
+
+    def _form(self, group: Array) -> str:
+        """Return the form in which a row of a group ``(n, p)`` is written."""
+        return " ".join([f"%+0{self.width}d" if self.padded else "%d"] * group.shape[1])
 
     def counts(self, values: Array) -> Array:
         """Return the integers, of the shape of scaled ``values``, that are written for them."""
