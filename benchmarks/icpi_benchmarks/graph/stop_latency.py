@@ -35,7 +35,7 @@ from icpi_ros.robots import argument_of
 from icpi_ros.robots.base import Arm, ArmLimits
 from icpi_ros.ros.arm_ports.arm_feed import AT_REST
 from icpi_ros.ros.base import convert, qos
-from icpi_ros.ros.base.calls import SafeActionClient, call
+from icpi_ros.ros.base.calls import SafeActionClient
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.topics import (
     CONTROLLER_STATUS,
@@ -258,8 +258,7 @@ class StopClient(ClientNode):
 
     def release(self) -> None:
         """Release the stop that was pressed."""
-        # A reply can overtake the note of a call from this thread.
-        self._reply(call(self._executor, lambda: self._reset.call_async(Trigger.Request())))
+        self._reply(self._reset.call_async(Trigger.Request()))
 
     def _noted(
         self, kind: str, motion: str, speed: float, asked: float, found: Measured

@@ -137,7 +137,7 @@ def measure(plan: SpeedPlan, folder: Path) -> Speed:
 
 
 class SingleRollouts:
-    """SingleRollouts as a run in process makes them, one by one."""
+    """Rollouts as a run in process makes them, one by one."""
 
     def __init__(self, task: Task, arm: Arm, physics: Array) -> None:
         """Make one that does not count: the first compiles and loads."""
