@@ -37,7 +37,9 @@ _LEVELS = {"debug": 5, "info": 3}
 """Verbosity by level of the log; errors alone at any other."""
 ERRORS = 1
 LOG_LIMIT = 1.0
-"""Longest wait for the reason of a failure in the log [s]."""
+"""Longest wait for the end of a failure's log [s]."""
+LAST_WORDS = "exiting due to model loading error"
+"""Of llama.cpp, on a line of its own after the reason."""
 _CAUSE = re.compile(
     r"(?:error loading model: )+(?P<why>.+)|(?P<other>\b(?:failed|error)\b.+)", re.IGNORECASE
 )
@@ -199,13 +201,16 @@ def _start(llama: Any, wanted: Any, header: Header) -> Any:
 
 
 def _logged_cause(log: BinaryIO) -> str:
-    """Return what llama.cpp complained of, whose thread may write it after the call has failed."""
+    """Return what llama.cpp complained of, whose thread may write it after the call has failed.
+
+    What it writes later still would stand beside our one line.
+    """
     deadline = time.monotonic() + LOG_LIMIT
     while True:
         log.seek(0)
-        cause = _cause(log.read().decode(errors="replace"))
-        if cause or time.monotonic() > deadline:
-            return cause
+        text = log.read().decode(errors="replace")
+        if LAST_WORDS in text or time.monotonic() > deadline:
+            return _cause(text)
         time.sleep(0.02)  # nothing tells when it is done
 
 
