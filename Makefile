@@ -71,8 +71,7 @@ lock: setup-test
 rooms: setup-test
 	@$(BIN)/python tools/draw_rooms.py
 
-# The documentation site in build/site/, links checked; look at it with
-# `python3 -m http.server --directory build/site`.
+# The documentation site in build/site/, links checked; it needs no server.
 docs: setup-docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "build/site/index.html"

@@ -1,5 +1,6 @@
 """ament_python package: Python code, nodes, and the files that go to share/icpi_ros."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -25,10 +26,28 @@ def requirements(group: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def description() -> str:
+    """Return the README; a package index shows neither pictures nor files of the repository."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"!?\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+
+
 setup(
     name=NAME,
     version="0.2.0",
     description="In-Context Policy Improvement (ICPI, arXiv 2508.15021) for ROS 2",
+    long_description=description(),
+    long_description_content_type="text/markdown",
+    project_urls={"Paper of the method": "https://arxiv.org/abs/2508.15021"},
+    keywords=["robotics", "ROS 2", "in-context learning", "dynamic manipulation"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering",
+        "Typing :: Typed",
+    ],
     maintainer="icpi_ros maintainers",
     maintainer_email="maintainers@icpi-ros.invalid",
     license="Apache-2.0",

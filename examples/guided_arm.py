@@ -1,6 +1,6 @@
 """A hand that guides the simulated arm, where there is no real arm to take by the hand.
 
-    python examples/guided_arm.py [SEED]
+    .venv/bin/python examples/guided_arm.py [SEED]
 
 It brings the arm of `icpi up sim` to the start of a push, and pushes once Enter is pressed: slowly,
 not quite straight and trembling, as a person does it.  Nothing of it is needed beside a real arm.

@@ -26,7 +26,10 @@ OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)#]+)(?:#[^)]*)?\)")
 """Link to a file above docs/."""
 PAGE = re.compile(r"\[([\w./-]+\.md)\]\(([\w./-]+\.md)(#[\w-]*)?\)")
 """Link to a page that shows the name of its file, as it is right where the files are read."""
-HELP_COLUMNS = "96"
+HELP_COLUMNS = "86"
+"""Width of a page's text, in letters of its code."""
+ROLE = re.compile(r":(?:meth|class|func|attr|mod|data|exc):\s?(?=<code>)")
+"""What stands before a name in docstrings, as it is left in HTML."""
 
 
 def on_files(files: Files, *, config: Any) -> Files:
@@ -46,6 +49,18 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
         return f"[{titles.get(path, link[1])}]({link[2]}{link[3] or ''})"
 
     return PAGE.sub(named, OUTSIDE.sub(_file_name, markdown))
+
+
+def on_page_content(html: str, *, page: Any, **_: Any) -> str:
+    """Return the content of a page; names in docstrings without their roles."""
+    return ROLE.sub("", html) if page.file.src_uri == "api.md" else html
+
+
+def on_post_build(*, config: Any) -> None:
+    """Write the index of the search as a script, which a page from a folder can load."""
+    folder = Path(config.site_dir) / "search"
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
 
 
 def commands_page() -> str:

@@ -22,7 +22,7 @@ PACKAGE = "icpi_ros"
 PICTURE = REPO / "docs" / "rooms.svg"
 BOX, GAP, FLOOR = (150, 40), 24, 78
 """Size of a box, space between boxes, and distance of floors [px]."""
-LEFT, RIGHT = 150, 620
+LEFT, RIGHT = 150, 680
 """Space for arrows that pass floors, and for the rooms' purposes [px]."""
 STYLE = """
 text { font: 13px sans-serif; fill: #1b1f24; text-anchor: middle }
@@ -143,7 +143,7 @@ def _purpose(room: str) -> str:
     folder = REPO / PACKAGE / room
     file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
     text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    return text.split("\n")[0].rstrip(".")
+    return text.split("\n")[0].rstrip(".").replace("``", "").removeprefix(f"{room.capitalize()}: ")
 
 
 def _room(module: str) -> str:

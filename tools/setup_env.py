@@ -213,7 +213,7 @@ class Setup:
         else:
             locks = [part for group in groups for part in ("-r", str(_lock(group)))]
             count = sum(installers.locked(_lock(group)) for group in groups)
-            with self._steps.step(name, f"installing {count} packages from wheels") as found:
+            with self._steps.step(name, f"installing up to {count} packages from wheels") as found:
                 before = installers.installed(VENV)[1]
                 installer.add(self._steps, "--no-deps", "--require-hashes", *locks)
                 size = installers.installed(VENV)[1] - before

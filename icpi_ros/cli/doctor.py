@@ -29,9 +29,11 @@ MIN_DISK = 200e6
 MAX_DOMAIN = 101
 """Largest ROS_DOMAIN_ID whose ports stay below the ephemeral ports of Linux."""
 KEY_VARIABLE = "OPENAI_API_KEY"
-SET_UP = "run `make setup` in the checkout"
+SET_UP = "run `make setup` in a checkout"
 LLAMA = "xllamacpp"
-SET_UP_LLAMA = "run `make setup SETUP_FLAGS=--with=local-llm` in the checkout"
+SET_UP_LLAMA = "run `make setup SETUP_FLAGS=--with=local-llm` in a checkout"
+OF_GRAPHS = ("rclpy", "icpi_msgs")
+"""Checks of what graphs alone need."""
 
 RENDER = """
 import mujoco
@@ -83,8 +85,8 @@ def run_checks() -> list[Check]:
         check_headers,
         check_mujoco,
         check_egl,
-        lambda: check_import("rclpy", "rclpy"),
-        lambda: check_import("icpi_msgs", "icpi_msgs.action"),
+        lambda: check_import(OF_GRAPHS[0], "rclpy"),
+        lambda: check_import(OF_GRAPHS[1], "icpi_msgs.action"),
         check_domain,
         check_store,
         check_key,
@@ -109,6 +111,8 @@ def render(checks: Sequence[Check]) -> str:
             lines.append(f"{'':9}{'':<{width}}  -> {check.remedy}")
     failed = [check.name for check in checks if check.required and not check.ok]
     lines.append(f"not ready: {', '.join(failed)}" if failed else "ready")
+    if failed and set(failed) <= set(OF_GRAPHS):
+        lines[-1] += "; what runs without ROS is: icpi run --in-process"
     return "\n".join(lines)
 
 

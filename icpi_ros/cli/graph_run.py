@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from icpi_ros.cli.arguments import arm_argument
 from icpi_ros.cli.commands import need_ros
 from icpi_ros.core.errors import ExecutionFailed, UsageError
+from icpi_ros.core.files import FileLock
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial
 from icpi_ros.ros.bringup.description import graph
-from icpi_ros.ros.bringup.instance import domain_id, ensure_free, reserve_domain
+from icpi_ros.ros.bringup.instance import domain_id, ensure_free, hold_name, reserve_domain
 from icpi_ros.ros.bringup.processes import BackgroundGraph
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         graph = None
         if not args.attach:
             stack.enter_context(reserved_domain())
+            stack.callback(_only_one(args.namespace).release)
             graph = stack.enter_context(_graph(args, plan))
         client = stack.enter_context(ImproveClient(args.namespace))
         limit = ATTACH_LIMIT if graph is None else START_LIMIT
@@ -128,6 +130,15 @@ def reserved_domain() -> Iterator[None]:
     finally:
         del os.environ["ROS_DOMAIN_ID"]
         held.release()
+
+
+def _only_one(namespace: str) -> FileLock:
+    """Return a lock against a second run that starts nodes of the same names meanwhile.
+
+    Raises:
+        UsageError: there is one; names it and what to change.
+    """
+    return hold_name(f"/{namespace.strip('/')}/icpi_run".replace("//", "/"), "a run")
 
 
 def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:

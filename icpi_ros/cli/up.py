@@ -7,6 +7,7 @@ from pathlib import Path
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import WINDOW, read_mapping
+from icpi_ros.cli.commands import need_ros
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.description import GRAPHS, page_command, with_checklist
 from icpi_ros.ros.bringup.files import checked_graph
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     page = page_command(args.graph, values)
     if page is not None:
         need_viser()
+    need_ros()
     return run_graph(specs, page)
 
 

@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
         return _write_layout(args)
     with suppress(KeyboardInterrupt):
         if not args.what:
-            from icpi_ros.cli.view_graph import show_graph  # needs ROS
+            need_viser()
+            from icpi_ros.cli.view_graph import show_graph  # needs ROS and viser
 
             show_graph(args)
         elif is_bag(Path(args.what)):

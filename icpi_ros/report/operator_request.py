@@ -80,13 +80,13 @@ def _release_lines(request: Any) -> list[str]:
 
 
 def _parameter_line(request: Any, i: int, unit: str) -> str:
-    name, value = request.theta_names[i], request.theta[i]
+    name, value = request.theta_names[i], f"{request.theta[i]:.4g} {unit}".rstrip()
     step = f", {request.dtheta[i]:+.4g} from the last" if request.dtheta else ""
     allowed = f"{request.lower[i]:g} to {request.upper[i]:g}"
     if request.step_lower:
         near = f"{request.step_lower[i]:.4g} to {request.step_upper[i]:.4g}"
         allowed = f"{near} in this step, {allowed} at all"
-    return f"  {name:<16} {value:.4g} {unit}{step} (allowed {allowed})"
+    return f"  {name:<16} {value}{step} (allowed {allowed})"
 
 
 def _moved_back(request: Any, units: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ class Layout:
     top: int
 
 
-PLAIN = Layout(420, 404, 54, 12, 42, 66)
+PLAIN = Layout(430, 404, 64, 12, 42, 66)
+"""Room at the left for ticks such as -0.75 and the name of the axis."""
 
 
 def save_figure(path: str | Path, figure: Figure, dpi: float | None = None) -> None:

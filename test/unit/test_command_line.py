@@ -1,6 +1,7 @@
 """The words of the command line: help, names of commands, errors of usage."""
 
 import argparse
+import importlib.util
 import re
 import subprocess
 import sys
@@ -53,6 +54,22 @@ def test_without_the_benchmarks_one_line_says_how_to_get_them(words):
     (line,) = done.stderr.splitlines()
     assert line.startswith("icpi: error: the benchmarks are not installed: run `make setup ")
     assert "pip install ./benchmarks" in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["run --task slide", "up sim", "status", "stop", "approve --show", "bench stop --trials 1"],
+)
+def test_without_ros_one_line_says_so_before_anything_starts(words, monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "icpi_ros.cli.commands.find_spec", lambda name: None if name == "rclpy" else found(name)
+    )
+    monkeypatch.setattr("icpi_ros.cli.up.run_graph", None)  # neither can be called
+    monkeypatch.setitem(sys.modules, "icpi_benchmarks.graph.stop_latency", None)
+    assert main(words.split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("icpi: error: ROS 2 is not installed here: run `make setup`")
 
 
 @pytest.mark.parametrize("words", ["--help", "--print-completion bash"])

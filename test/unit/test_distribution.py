@@ -1,10 +1,13 @@
 """The source distribution and the wheel that is built of it, installed where no checkout is."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,17 @@ def test_colcon_finds_both_packages_whole_in_the_source_distribution(built):
     files = {name for name in tracked if name.startswith(needed)}
     files |= {"package.xml", "setup.py", "setup.cfg", "colcon_defaults.yaml"}
     assert {name for name in files if not (source / name).is_file()} == set()
+
+
+def test_a_package_index_has_the_readme_without_links_into_the_repository(built):
+    with zipfile.ZipFile(built) as wheel:
+        (name,) = [one for one in wheel.namelist() if one.endswith(".dist-info/METADATA")]
+        found = message_from_bytes(wheel.read(name))
+        assert name.replace("METADATA", "licenses/LICENSE") in wheel.namelist()
+    assert found["Description-Content-Type"] == "text/markdown"
+    assert found.get_payload().startswith("# icpi_ros\n")
+    assert re.findall(r"\]\((?!https:)", found.get_payload()) == []
+    assert found.get_all("Classifier")
 
 
 def test_the_demo_runs_without_a_checkout(installed, tmp_path):

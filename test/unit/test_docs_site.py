@@ -69,6 +69,14 @@ def test_the_api_page_has_every_public_name(site):
         if not name.startswith("_"):
             found = getattr(icpi_ros, name)
             assert f'id="{found.__module__}.{found.__qualname__}"' in page
+    assert re.findall(r":(?:meth|class|func):", page) == []
+
+
+def test_it_can_be_searched_where_no_server_gives_the_index(site):
+    index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
+    script = (site / "search" / "search_index.js").read_text(encoding="utf-8")
+    assert script == f"var __index = {index}"
+    assert 'src="../search_worker.js"' in (site / "benchmark" / "main.html").read_text("utf-8")
 
 
 def test_the_command_page_has_the_help_of_every_command(site):

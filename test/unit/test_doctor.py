@@ -54,6 +54,12 @@ def test_required_failures_decide_and_notes_do_not():
     assert doctor.render([good, note]).endswith("ready")
 
 
+def test_without_ros_it_says_what_runs_all_the_same():
+    ros = [Check(name, False, "absent") for name in ("rclpy", "icpi_msgs")]
+    assert "--in-process" in doctor.render([Check("a", True, "fine"), *ros])
+    assert "--in-process" not in doctor.render([Check("a", False, "absent"), *ros])
+
+
 @pytest.mark.parametrize("value", ["0", "101", ""])
 def test_valid_domain(monkeypatch, value):
     monkeypatch.setenv("ROS_DOMAIN_ID", value)

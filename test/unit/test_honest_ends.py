@@ -23,6 +23,7 @@ from icpi_ros.llm.connect import ModelChoice, require_answer
 from icpi_ros.llm.prompt.completion import complete
 from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.report.run.text import fallback_line
+from icpi_ros.ros.bringup.instance import hold_name
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.runs.store.store import TrialStore
 
@@ -395,6 +396,16 @@ def test_while_the_graph_starts_there_is_no_run(icpi, graph, monkeypatch):
     code, out, err = icpi(*graph)
     assert (code, out) == (130, "")
     assert err == "icpi: no run had begun, nothing is stored\nicpi: interrupted\n"
+
+
+def test_two_runs_start_no_nodes_of_the_same_names_at_once(icpi, graph, monkeypatch):
+    monkeypatch.setattr(Graph, "connect", ctrl_c)
+    own = "--attach" not in graph
+    held = hold_name("/icpi_run")
+    code, _, err = icpi(*graph)
+    held.release()
+    assert code == (2 if own else 130)
+    assert ("a run /icpi_run already runs in ROS domain" in err) == own
 
 
 def test_what_is_not_known_is_not_claimed(icpi, graph, monkeypatch):

@@ -89,7 +89,8 @@ def test_everything_that_decides_is_there_with_its_unit():
 
 def test_what_is_not_known_is_left_out():
     bare = SimpleNamespace(**vars(PROPOSAL) | {"predicted_cost": np.nan, "fallback_reason": ""})
-    text = request_text(request(proposal=bare, dtheta=[], dry_run=True), ("m/s", "rad"))
+    text = request_text(request(proposal=bare, dtheta=[], dry_run=True), ("m/s", ""))
+    assert "  heading          -0.1 (allowed" in text  # of a plug-in that was not named
     assert "predicted" not in text
     assert "from the last" not in text
     assert "nothing will move" in text

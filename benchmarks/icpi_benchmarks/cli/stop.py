@@ -7,11 +7,13 @@ import argparse
 from icpi_benchmarks.stopping.controllers import dialects
 from icpi_benchmarks.stopping.latency import kept, summary, text
 from icpi_ros.cli.arguments import chosen_arm
+from icpi_ros.cli.commands import need_ros
 from icpi_ros.tasks import TASKS
 
 
 def run(args: argparse.Namespace) -> int:
     """Stop many motions, print how long it took; exit code 1 if the target is missed."""
+    need_ros()
     from icpi_benchmarks.graph.stop_latency import TASK, measure  # needs ROS
 
     arm = chosen_arm(args.arm, TASKS.get(TASK))
