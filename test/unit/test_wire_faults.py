@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 import traceback
+from unittest.mock import Mock
 
 import fault_server as faults
 import http_models
@@ -24,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm import addresses
+from icpi_ros.llm import addresses, waiting
 from icpi_ros.llm.client import bodies, connections, replies, responses
 from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.formats import working_formats
@@ -319,19 +320,26 @@ def test_a_caller_with_a_loop_of_its_own(server, chat):
 def test_a_caller_that_is_interrupted_leaves_nothing_that_goes_on():
     ended = []
 
-    def interrupt():
+    def interrupt(*_):
         raise KeyboardInterrupt
 
-    async def work():
+    async def in_loop():
         asyncio.get_running_loop().call_soon(interrupt)
         try:
             await asyncio.sleep(60.0)
         finally:
-            ended.append(True)
+            ended.append("loop")
 
-    with pytest.raises(KeyboardInterrupt):
-        connections.connections().run_here(work(), time.monotonic() + 60.0)
-    assert ended == [True]
+    async def work(wait):
+        try:
+            await wait
+        finally:
+            ended.append("work")
+
+    for wait in (waiting.in_loop(in_loop()), waiting.ready(None, Mock(poll=interrupt), False)):
+        with pytest.raises(KeyboardInterrupt):
+            connections.connections().run_here(work(wait), time.monotonic() + 60.0)
+    assert ended == ["loop", "work", "work"]
 
 
 def test_deadline_that_is_over(server, chat):
