@@ -16,6 +16,7 @@ import select
 import socket
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.1 200(?: .*)?")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
 _LENGTH = re.compile(r"[0-9]{1,9}")
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _CODED = ("transfer-encoding", "content-encoding")
 
 
@@ -42,6 +44,7 @@ class UnusableBody(Exception):
     """A response that is not read to its end; the text continues "<endpoint> ..."."""
 
 
+@lru_cache(256)
 def is_served(base_url: str) -> bool:
     """Return whether requests to a base URL can go this way: plain HTTP, a plain URL, no proxy."""
     return bool(_PLAIN.fullmatch(base_url)) and is_this_machine(base_url)
@@ -68,8 +71,7 @@ class LocalServer:
             openai.APIStatusError: the status is no success.
             openai.APIConnectionError: there is no response.
         """
-        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        content = body.encode()
+        content = _JSON.encode(fields).encode()
         head = (
             f"POST {self._path}{path} HTTP/1.1\r\nHost: {self._name}\r\nAccept: */*\r\n"
             "Accept-Encoding: identity\r\nConnection: keep-alive\r\nUser-Agent: icpi_ros\r\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 MAX_MARKS = 1000
 """Most marks of a reply: with more it is taken for one that does not end."""
@@ -60,7 +59,7 @@ def _final_channel(reply: str) -> str:
 
 def _after_marks(reply: str) -> str:
     """Return the text behind the last closing mark; one may come without its opening."""
-    opened: Counter[str] = Counter()
+    opened: dict[str, int] = {}
     start = 0
     for number, mark in enumerate(_MARKS.finditer(reply)):
         if number == MAX_MARKS:
@@ -68,10 +67,10 @@ def _after_marks(reply: str) -> str:
         kind = mark.lastgroup or ""
         name = mark[kind].lower() if kind in ("tag", "end") else kind.removesuffix("_end")
         if not kind.endswith("end"):
-            opened[name] += 1
+            opened[name] = opened.get(name, 0) + 1
             continue
         start = mark.end()
-        opened[name] = max(opened[name] - 1, 0)
-    if opened.total():
+        opened[name] = max(opened.get(name, 0) - 1, 0)
+    if any(opened.values()):
         raise UnfinishedThought
     return reply[start:]

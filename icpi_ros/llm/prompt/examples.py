@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,9 +61,8 @@ class AdjustmentPatterns:
                 goal, trial i would have had the error e_i - e_j and needed theta_j - theta_i.
         """
         query = self._input(base.theta, self.features.trial(base.error))
-        pattern = Pattern(
-            self.retrieved(base, k), self._pairs(history if own else history[:0], base), query
-        )
+        pairs = self._pairs(history, base) if own and len(history) > 1 else self._no_pairs
+        pattern = Pattern(self.retrieved(base, k), pairs, query)
         return pattern.without_first() if self.inputs == ERROR else pattern
 
     def retrieved(self, base: Outcome, k: int) -> PatternLines:
@@ -92,12 +92,15 @@ class AdjustmentPatterns:
             return np.random.default_rng(0).permutation(places)
         return places[::-1]
 
+    @cached_property
+    def _no_pairs(self) -> PatternLines:
+        theta, error = self.dataset.theta[:0], self.dataset.error[:0]
+        inputs = self._input(theta, self.features.trial(error))
+        return PatternLines(inputs, self.index.scale.dtheta(theta))
+
     def _pairs(self, history: Sequence[Outcome], base: Outcome) -> PatternLines:
         """Return the run's ordered pairs of its nearest trials, nearest to ``base`` last."""
         scale = self.index.scale
-        if len(history) < 2:
-            theta, error = np.empty((0, len(base.theta))), np.empty((0, len(base.error)))
-            return PatternLines(self._input(theta, self.features.trial(error)), scale.dtheta(theta))
         trials = sorted(history, key=lambda trial: self._gap(trial, base))[:MAX_TRIALS]
         d, m = len(base.theta), len(base.error)
         thetas = np.array([trial.theta for trial in trials]).reshape(-1, d)

@@ -120,11 +120,10 @@ class PromptWriter:
             CompletionFailed: the reply does not hold exactly ``q`` integers, or answers another
                 line, or repeats an input of the query.
         """
-        scale = self.scale(pattern)
-        if self.fitted:
-            pattern = pattern.fitted[0]
-        query = [self.numbers.counts(group).tolist() for group in pattern.query]
-        return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
+        shown = pattern.fitted[0] if self.fitted else pattern
+        query = [self.numbers.counts(group).tolist() for group in shown.query]
+        outputs = self.numbers.decode(read_numbers(reply, pattern.width, query))
+        return outputs * pattern.fitted[1] if self.fitted else outputs
 
     def _blocks(self, *kinds: PatternLines) -> Iterator[str]:
         """Yield the lines of each kind that has any, as one text."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.core.errors import CompletionFailed, invalid
 from icpi_ros.core.types import Array
@@ -29,6 +31,7 @@ NO_NUMBER = "?"
 _LOOSE = re.compile(rf"[\"']{ANSWER}[\"']\s*:", re.IGNORECASE)
 """Key of an answer outside of any JSON that can be read."""
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
+_MAX_INTEGER = 2.0**63
 _THOUSANDS = re.compile(r"\d,\d")
 
 
@@ -76,8 +79,8 @@ class NumberFormat:
     def rows(self, groups: Sequence[Array], between: str) -> list[str]:
         """Write the rows of groups ``(n, p)`` of scaled, finite values, ``between`` two groups."""
         row = between.join(map(self._form, groups))
-        counts = self.counts(np.concatenate(groups, axis=1))
-        return [row % tuple(count) for count in counts.tolist()]
+        written = self._written(np.concatenate(groups, axis=1))
+        return [row % tuple(numbers) for numbers in written.tolist()]
 
     def lines(self, inputs: Sequence[Array], between: str, then: str, outputs: Array) -> str:
         """Write rows as :meth:`rows`, each with its outputs ``(n, q)`` behind ``then``.
@@ -85,12 +88,17 @@ class NumberFormat:
         All of it is written at once, which takes half as long.
         """
         line = between.join(map(self._form, inputs)) + then + self._form(outputs)
-        counts = self.counts(np.concatenate([*inputs, outputs], axis=1))
-        return "\n".join([line] * len(outputs)) % tuple(counts.ravel().tolist())
+        written = self._written(np.concatenate([*inputs, outputs], axis=1))
+        return "\n".join([line] * len(outputs)) % tuple(written.ravel().tolist())
 
     def _form(self, group: Array) -> str:
         """Return the form in which a row of a group ``(n, p)`` is written."""
         return " ".join([f"%+0{self.width}d" if self.padded else "%d"] * group.shape[1])
+
+    def _written(self, values: Array) -> NDArray[Any]:
+        """Return the counts as they are formatted; integers take half as long as floats."""
+        counts = self.counts(values)
+        return counts.astype(np.int64) if np.abs(counts).max(initial=0.0) < _MAX_INTEGER else counts
 
     def counts(self, values: Array) -> Array:
         """Return the integers, of the shape of scaled ``values``, that are written for them."""
@@ -151,7 +159,7 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     if not all(map(_INTEGER.fullmatch, words)):
         raise CompletionFailed(f"the reply holds what is no integer: {excerpt(reply)!r}")
     values = [float(word) for word in words]
-    if not np.isfinite(values).all():
+    if not all(map(math.isfinite, values)):
         raise CompletionFailed(f"the reply holds a number that is not finite: {excerpt(reply)!r}")
     if any(values == list(group) for group in query):
         raise CompletionFailed(f"the reply repeats an input of its line: {excerpt(reply)!r}")
