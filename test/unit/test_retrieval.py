@@ -27,7 +27,7 @@ def most_compared(request):
         yield
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 60))
 def test_agrees_with_sorting_all_distances(most_compared, seed, k):
     rng = np.random.default_rng(seed)
@@ -36,7 +36,7 @@ def test_agrees_with_sorting_all_distances(most_compared, seed, k):
     assert index.query(theta, error, k).tolist() == brute_force(index, theta, error, k).tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=20, max_size=60), st.integers(1, 20))
 def test_ties_go_to_the_lower_index(most_compared, positions, k):
     n = len(positions)

@@ -121,7 +121,7 @@ class PromptWriter:
                 line, or repeats an input of the query.
         """
         shown = pattern.fitted[0] if self.fitted else pattern
-        query = [self.numbers.counts(group).tolist() for group in shown.query]
+        query = [self.numbers.integers(group) for group in shown.query]
         outputs = self.numbers.decode(read_numbers(reply, pattern.width, query))
         return outputs * pattern.fitted[1] if self.fitted else outputs
 
@@ -137,7 +137,7 @@ class PromptWriter:
         return zip(self.numbers.rows(lines.inputs, BAR), outputs, strict=True)
 
     def _input(self, groups: tuple[Array, ...]) -> str:
-        return self.numbers.rows([group[np.newaxis] for group in groups], BAR)[0]
+        return self.numbers.row(groups, BAR)
 
 
 def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: bool) -> str:

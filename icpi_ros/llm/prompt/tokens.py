@@ -74,11 +74,16 @@ class NumberFormat:
 
     def encode(self, values: Array) -> str:
         """Write scaled, finite ``(n,)`` values, separated by spaces."""
-        return self.rows([values[np.newaxis]], "")[0]
+        return self.row([values], "")
+
+    def row(self, groups: Sequence[Array], between: str) -> str:
+        """Write groups ``(p,)`` of scaled, finite values, ``between`` two groups."""
+        numbers = [number for group in groups for number in self.integers(group)]
+        return between.join(self._form(len(group)) for group in groups) % tuple(numbers)
 
     def rows(self, groups: Sequence[Array], between: str) -> list[str]:
         """Write the rows of groups ``(n, p)`` of scaled, finite values, ``between`` two groups."""
-        row = between.join(map(self._form, groups))
+        row = between.join(self._form(group.shape[1]) for group in groups)
         written = self._written(np.concatenate(groups, axis=1))
         return [row % tuple(numbers) for numbers in written.tolist()]
 
@@ -87,13 +92,14 @@ class NumberFormat:
 
         All of it is written at once, which takes half as long.
         """
-        line = between.join(map(self._form, inputs)) + then + self._form(outputs)
+        forms = [self._form(group.shape[1]) for group in (*inputs, outputs)]
+        line = between.join(forms[:-1]) + then + forms[-1]
         written = self._written(np.concatenate([*inputs, outputs], axis=1))
         return "\n".join([line] * len(outputs)) % tuple(written.ravel().tolist())
 
-    def _form(self, group: Array) -> str:
-        """Return the form in which a row of a group ``(n, p)`` is written."""
-        return " ".join([f"%+0{self.width}d" if self.padded else "%d"] * group.shape[1])
+    def _form(self, size: int) -> str:
+        """Return the form in which a group of so many numbers is written."""
+        return " ".join([f"%+0{self.width}d" if self.padded else "%d"] * size)
 
     def _written(self, values: Array) -> NDArray[Any]:
         """Return the counts as they are formatted; integers take half as long as floats."""
@@ -103,6 +109,10 @@ class NumberFormat:
     def counts(self, values: Array) -> Array:
         """Return the integers, of the shape of scaled ``values``, that are written for them."""
         return np.asarray(np.rint(values * 10**self.digits))
+
+    def integers(self, values: Array) -> list[int]:
+        """Return the integers that are written for scaled, finite ``(n,)`` values."""
+        return [round(value * 10**self.digits) for value in values.tolist()]
 
     def decode(self, numbers: Sequence[float]) -> Array:
         """Return the scaled values ``(n,)`` of integers read from text."""
