@@ -7,13 +7,15 @@ import re
 MAX_MARKS = 1000
 """Most marks of a reply: with more it is taken for one that does not end."""
 _TAGS = "think|thinking|thought|thoughts|reason|reasoning|analysis|reflection|scratchpad"
-_MARKS = re.compile(
-    rf"<\s*(?:seed:)?(?P<tag>{_TAGS})\b[^<>\n]*>?"
-    rf"|<\s*/\s*(?:seed:)?(?P<end>{_TAGS})\b[^<>\n]*>?"
-    r"|(?P<bracket>\[THINK\]|\u25c1think\u25b7)|(?P<bracket_end>\[/THINK\]|\u25c1/think\u25b7)"
-    r"|(?P<token><\|(?:begin_of_thought|START_THINKING|think(?:ing)?)\|>|<unused94>)"
-    r"|(?P<token_end><\|(?:end_of_thought|END_THINKING|/think(?:ing)?)\|>|<unused95>)"
-    r"|(?P<gemma><\|channel>)|(?P<gemma_end><channel\|>)",
+_MARKS = re.compile(  # the marks that begin one first: other texts are passed over quickly
+    r"[<\[\u25c1](?:"
+    rf"(?<=<)\s*(?:seed:)?(?P<tag>{_TAGS})\b[^<>\n]*>?"
+    rf"|(?<=<)\s*/\s*(?:seed:)?(?P<end>{_TAGS})\b[^<>\n]*>?"
+    r"|(?P<bracket>(?<=\[)THINK\]|(?<=\u25c1)think\u25b7)"
+    r"|(?P<bracket_end>(?<=\[)/THINK\]|(?<=\u25c1)/think\u25b7)"
+    r"|(?<=<)(?P<token>\|(?:begin_of_thought|START_THINKING|think(?:ing)?)\|>|unused94>)"
+    r"|(?<=<)(?P<token_end>\|(?:end_of_thought|END_THINKING|/think(?:ing)?)\|>|unused95>)"
+    r"|(?<=<)(?P<gemma>\|channel>)|(?<=<)(?P<gemma_end>channel\|>))",
     re.IGNORECASE,
 )
 _CHANNEL = re.compile(
