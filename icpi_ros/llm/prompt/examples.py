@@ -61,7 +61,7 @@ class AdjustmentPatterns:
                 goal, trial i would have had the error e_i - e_j and needed theta_j - theta_i.
         """
         query = self._input(base.theta, self.features.trial(base.error))
-        pairs = self._pairs(history, base) if own and len(history) > 1 else self._no_pairs
+        pairs = self._pairs(history, base) if own and len(history) > 1 else self._none
         pattern = Pattern(self.retrieved(base, k), pairs, query)
         return pattern.without_first() if self.inputs == ERROR else pattern
 
@@ -76,10 +76,7 @@ class AdjustmentPatterns:
         nearest = np.empty(0, dtype=np.intp)
         if k:
             nearest = self.index.query(base.theta, self.features.trial(base.error), k)
-        chosen = nearest[self._order(self.dataset.cost[nearest])]
-        examples = self.index.dataset
-        inputs = self._input(examples.theta[chosen], examples.error[chosen])
-        return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta[chosen]))
+        return self._examples.take(nearest[self._order(self.dataset.cost[nearest])])
 
     def _order(self, costs: Array) -> Indices:
         """Return the order ``(k,)`` of examples that come nearest first, by their costs [m]."""
@@ -93,10 +90,15 @@ class AdjustmentPatterns:
         return places[::-1]
 
     @cached_property
-    def _no_pairs(self) -> PatternLines:
-        theta, error = self.dataset.theta[:0], self.dataset.error[:0]
-        inputs = self._input(theta, self.features.trial(error))
-        return PatternLines(inputs, self.index.scale.dtheta(theta))
+    def _examples(self) -> PatternLines:
+        """All examples as lines, both groups of inputs."""
+        examples = self.index.dataset
+        inputs = self._input(examples.theta, examples.error)
+        return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta))
+
+    @cached_property
+    def _none(self) -> PatternLines:
+        return self._examples.take(np.empty(0, dtype=np.intp))
 
     def _pairs(self, history: Sequence[Outcome], base: Outcome) -> PatternLines:
         """Return the run's ordered pairs of its nearest trials, nearest to ``base`` last."""

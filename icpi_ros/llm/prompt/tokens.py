@@ -20,6 +20,13 @@ DEFAULT_DIGITS = 4
 ANSWER = "output"
 """Key of the answer in a JSON reply."""
 
+_BLANK, _USUAL_INTEGER = r"[ \t\n\r]*", r"-?(?:0|[1-9][0-9]{0,14})"
+_USUAL = re.compile(
+    rf'{_BLANK}{{{_BLANK}"{ANSWER}"{_BLANK}:{_BLANK}\['
+    rf"((?:{_BLANK}{_USUAL_INTEGER}{_BLANK},)*{_BLANK}{_USUAL_INTEGER}{_BLANK})\]"
+    rf"{_BLANK}}}{_BLANK}"
+)
+"""The JSON that was asked for and nothing else: what most replies are, found at once."""
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}(?:[eE]\+?[0-9]{1,3})?")
 _NUMBER = re.compile(r"[-+]?(?:[0-9.]+(?:[eE][-+]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
 ARROW = "->"
@@ -157,11 +164,8 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     Raises:
         CompletionFailed: anything else; the message is one line.
     """
-    text = answer_text(reply)
-    if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
-        # The last number of a reply that was cut off would be a wrong one.
-        raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
-    words = _words(text, count, query, reply)
+    usual = _USUAL.fullmatch(reply) if len(reply) <= MAX_REPLY else None
+    words = usual[1].replace(",", " ").split() if usual else _words(reply, count, query)
     if len(words) != count:
         raise CompletionFailed(
             f"the reply holds {len(words)} numbers instead of {count}: {excerpt(reply)!r}"
@@ -176,12 +180,16 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     return values
 
 
-def _words(text: str, count: int, query: Groups, reply: str) -> list[str]:
-    """Return the numbers of the answer, as written.
+def _words(reply: str, count: int, query: Groups) -> list[str]:
+    """Return the numbers of the answer, as written, wherever in the reply it is.
 
     Raises:
         CompletionFailed: there are several answers, or objects without any.
     """
+    text = answer_text(reply)
+    if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
+        # The last number of a reply that was cut off would be a wrong one.
+        raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
     found = find_objects(text)
     if found.objects:
         answers = [_entries(value) for value in found.values(ANSWER)]
