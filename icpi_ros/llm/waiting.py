@@ -1,8 +1,8 @@
 """Waits of coroutines that a thread runs itself, without an event loop.
 
 A coroutine that waits for one thing at a time needs no loop: its thread can wait.  A loop with its
-tasks would take a quarter of the time that a proposal from a small model next door takes.  Run by
-a loop, the same coroutines wait as others do there.
+tasks would be a tenth of what a proposal from a small model next door takes.  Run by a loop, the
+same coroutines wait as others do there.
 """
 
 from __future__ import annotations
