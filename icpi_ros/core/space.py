@@ -155,8 +155,12 @@ class ParameterSpace:
 
     def project(self, vector: Vector) -> tuple[Vector, bool]:
         """Return the nearest vector inside the box and whether it differs from ``vector``."""
-        inside = np.clip(vector, self._lower, self._upper)
+        inside = self.nearest(vector)
         return inside, not np.array_equal(inside, vector)
+
+    def nearest(self, vector: Vector) -> Vector:
+        """Return the nearest vector inside the box."""
+        return np.clip(vector, self._lower, self._upper)
 
     def normalise(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map ``(..., d)`` values from the box to ``[-1, 1]``."""

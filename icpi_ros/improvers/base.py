@@ -253,9 +253,9 @@ def fresh(
 
 def tried(theta: Array, history: Sequence[Outcome], space: ParameterSpace) -> bool:
     """Return whether ``theta``, projected into the space, was executed before."""
-    scaled = space.normalise(space.project(theta)[0])
+    scaled = space.normalise(space.nearest(theta))
     done = space.normalise(np.array([outcome.theta for outcome in history]))
-    return bool(np.any(np.max(np.abs(done - scaled), axis=1) < REPEAT))
+    return bool((np.abs(done - scaled).max(axis=1) < REPEAT).any())
 
 
 def best(history: Sequence[Outcome]) -> Outcome:
@@ -308,6 +308,8 @@ def first_answer(asked: Iterable[tuple[str, Callable[[], Proposal]]]) -> Proposa
             failures.append(f"{name}: {' '.join(str(exc).split()) or type(exc).__name__}")
             failed = exc
         else:
+            if not failures:
+                return proposal
             reasons = filter(None, [*failures, proposal.fallback_reason])
             return replace(proposal, fallback_reason="; ".join(reasons))
     raise failed

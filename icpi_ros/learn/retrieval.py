@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from icpi_ros.learn.dataset.dataset import Dataset
 
 DEFAULT_K = 20
 """Examples in context (ICPI)."""
+MAX_COMPARED = 500
+"""Most examples that are all sorted for a query: with more a k-d tree is faster."""
 _TIE = 1e-9
 """Relative slack of the search radius; more than the rounding of a distance."""
 
@@ -51,11 +55,11 @@ class Scale:
 
     def dtheta(self, dtheta: Array) -> Array:
         """Scale adjustments ``(..., d)``."""
-        return np.asarray(dtheta / self.space.half_range)
+        return np.asarray(dtheta / self._half_range)
 
     def unscale_dtheta(self, scaled: Array) -> Array:
         """Inverse of :meth:`dtheta`."""
-        return np.asarray(scaled * self.space.half_range)
+        return np.asarray(scaled * self._half_range)
 
     def error(self, error: Array) -> Array:
         """Scale and mask errors ``(..., m)``."""
@@ -65,12 +69,16 @@ class Scale:
         """Return the coordinates ``(..., d + m)`` in which examples are near or far."""
         return np.concatenate([self.theta(theta), self.error(error)], axis=-1)
 
+    @cached_property
+    def _half_range(self) -> Array:
+        return self.space.half_range
+
 
 class Index:
     """The examples of a data set, arranged for nearest-neighbour queries.
 
-    A k-d tree: 10^6 random examples take 0.6 to 1.3 s to build and 0.06 ms (4 dimensions) to 1.2 ms
-    (10 dimensions) per query, median.
+    Few are sorted for each; many are in a k-d tree: 10^6 random examples take 0.6 to 1.3 s to
+    build and 0.06 ms (4 dimensions) to 1.2 ms (10 dimensions) per query, median.
 
     Attributes:
         dataset: the examples.
@@ -79,7 +87,7 @@ class Index:
     """
 
     def __init__(self, dataset: Dataset, space: ParameterSpace, mask: Array | None = None) -> None:
-        """Scale the examples and build the tree.
+        """Scale the examples and build the tree, if they are many.
 
         Args:
             dataset: examples of one task.
@@ -89,13 +97,15 @@ class Index:
         Raises:
             DatasetError: an example is not finite.
         """
-        from scipy.spatial import cKDTree  # lazily: a third of a second
-
         self.dataset = dataset
         require_finite(dataset)
         self.scale = Scale.of(dataset, space, mask)
         self.points = self.scale.point(dataset.theta, dataset.error)
-        self._tree = cKDTree(self.points)
+        self._tree: Any = None
+        if len(dataset) > MAX_COMPARED:
+            from scipy.spatial import cKDTree  # lazily: a third of a second
+
+            self._tree = cKDTree(self.points)
 
     def require(self, k: int) -> None:
         """Check that ``k`` neighbours exist.
@@ -131,20 +141,23 @@ class Index:
         point = self.scale.point(theta, error)
         if not np.isfinite(point).all():
             raise InvalidValue(f"cannot retrieve for theta {theta}, error {error}: not finite")
-        distances, found = self._tree.query(point, min(k + 1, len(self.dataset)))
-        distances, found = np.atleast_1d(distances), np.atleast_1d(found)
-        limit = float(distances[k - 1]) * (1.0 + _TIE)
-        if len(found) > k and distances[k] <= limit:  # a tie for the last place: get all of them
-            found = self._tree.query_ball_point(point, limit)
-        else:
-            found = found[:k]
-        near = np.sort(np.asarray(found, dtype=np.intp))
+        if self._tree is None:
+            return np.argsort(self.distances(point, slice(None)), kind="stable")[:k]
+        near = self._near(point, k)
         order = np.argsort(self.distances(point, near), kind="stable")
         return near[order[:k]]
 
-    def distances(self, point: Array, indices: NDArray[np.intp]) -> Array:
+    def _near(self, point: Array, k: int) -> NDArray[np.intp]:
+        """Return the indices of the ``k`` nearest and of all that tie with the last, ascending."""
+        distances, found = self._tree.query(point, k + 1)  # inf where there is no further one
+        limit = float(distances[k - 1]) * (1.0 + _TIE)
+        if distances[k] > limit:
+            return np.sort(found[:k])
+        return np.sort(np.asarray(self._tree.query_ball_point(point, limit), dtype=np.intp))
+
+    def distances(self, point: Array, indices: NDArray[np.intp] | slice) -> Array:
         """Return the scaled distances ``(k,)`` of examples to a scaled ``(d + m,)`` point."""
-        return np.asarray(np.linalg.norm(self.points[indices] - point, axis=-1))
+        return np.asarray(np.sqrt(np.square(self.points[indices] - point).sum(axis=-1)))
 
 
 def require_finite(dataset: Dataset) -> None:

@@ -13,17 +13,22 @@ import contextlib
 import json
 import re
 import select
+import socket
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from icpi_ros.llm.addresses import is_this_machine
+from icpi_ros.llm.waiting import in_loop, ready
 
 MAX_BODY = 8_000_000
 """Longest response that is read [bytes]; a completion has a few thousand."""
 MAX_HEAD = 65_536
 """Longest head of a response [bytes]."""
+MAX_PIECE = 65_536
+"""Most that is received at once [bytes]."""
 IDLE = 60.0
 """Lifetime of an unused connection [s]: trials are seconds apart."""
 _PLAIN = re.compile(r"http://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?")
@@ -31,6 +36,7 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.1 200(?: .*)?")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
 _LENGTH = re.compile(r"[0-9]{1,9}")
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _CODED = ("transfer-encoding", "content-encoding")
 
 
@@ -38,13 +44,14 @@ class UnusableBody(Exception):
     """A response that is not read to its end; the text continues "<endpoint> ..."."""
 
 
+@lru_cache(256)
 def is_served(base_url: str) -> bool:
     """Return whether requests to a base URL can go this way: plain HTTP, a plain URL, no proxy."""
     return bool(_PLAIN.fullmatch(base_url)) and is_this_machine(base_url)
 
 
 class LocalServer:
-    """A server of this machine and the idle connections of one event loop to it."""
+    """A server of this machine and the idle connections to it; used from any thread."""
 
     def __init__(self, base_url: str) -> None:
         """Keep where it is; nothing is connected yet."""
@@ -64,8 +71,7 @@ class LocalServer:
             openai.APIStatusError: the status is no success.
             openai.APIConnectionError: there is no response.
         """
-        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        content = body.encode()
+        content = _JSON.encode(fields).encode()
         head = (
             f"POST {self._path}{path} HTTP/1.1\r\nHost: {self._name}\r\nAccept: */*\r\n"
             "Accept-Encoding: identity\r\nConnection: keep-alive\r\nUser-Agent: icpi_ros\r\n"
@@ -86,18 +92,21 @@ class LocalServer:
         return response
 
     async def _line(self, path: str) -> _LocalConnection:
-        while self._idle:
-            line = self._idle.pop()
+        """Return a connection: one that is idle, or a new one."""
+        while (line := self._spare()) is not None:
             if line.is_quiet and time.monotonic() - line.since < IDLE:
                 return line
             line.close()
-        made: _LocalConnection | None = None
-        with contextlib.suppress(OSError):
-            loop = asyncio.get_running_loop()
-            _, made = await loop.create_connection(_LocalConnection, self._host, self._port)
-        if made is None:
-            raise self._lost(None, path)
-        return made
+        try:
+            return _LocalConnection(await in_loop(_connected(self._host, self._port)))
+        except OSError as exc:
+            lost = self._lost(None, path, exc)
+        raise lost
+
+    def _spare(self) -> _LocalConnection | None:
+        with contextlib.suppress(IndexError):  # another thread may have taken the last one
+            return self._idle.pop()
+        return None
 
     async def _answered(
         self, line: _LocalConnection, request: bytes, path: str
@@ -182,21 +191,23 @@ class LocalServer:
             raise UnusableBody("answered compressed, though asked not to")
         return body, response.headers
 
-    def _lost(self, line: _LocalConnection | None, path: str) -> Exception:
-        """Return the error of a request without a response."""
+    def _lost(
+        self, line: _LocalConnection | None, path: str, fault: OSError | None = None
+    ) -> Exception:
+        """Return the error of a request without a response; its cause's cause is the fault."""
         import httpx2
         import openai
 
-        request = httpx2.Request("POST", self._url + path)
+        fault = line.fault if line is not None else fault
         cause: Exception
         if line is None:
-            cause = httpx2.ConnectError("no connection")
-        elif line.fault is not None:
-            cause = httpx2.ReadError("the connection broke")
+            cause = httpx2.ConnectError(f"no connection: {fault}")
+        elif fault is not None:
+            cause = httpx2.ReadError(f"the connection broke: {fault}")
         else:
             cause = httpx2.RemoteProtocolError("the server broke off")
-        error = openai.APIConnectionError(request=request)
-        error.__cause__ = cause
+        error = openai.APIConnectionError(request=httpx2.Request("POST", self._url + path))
+        error.__cause__, cause.__cause__ = cause, fault
         return error
 
 
@@ -223,7 +234,30 @@ def _too_long() -> UnusableBody:
     return UnusableBody(f"answered with more than {MAX_BODY / 1e6:g} MB")
 
 
-class _LocalConnection(asyncio.Protocol):
+async def _connected(host: str, port: int) -> socket.socket:
+    """Return a socket that is connected to the first address of a host that accepts.
+
+    Raises:
+        OSError: none does.
+    """
+    loop = asyncio.get_running_loop()
+    failure = OSError(f"{host} has no address")
+    for *kind, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        with contextlib.ExitStack() as unused:
+            try:
+                sock = unused.enter_context(socket.socket(*kind))
+                sock.setblocking(False)
+                await loop.sock_connect(sock, address)
+            except OSError as exc:
+                failure = exc
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            unused.pop_all()
+            return sock
+    raise failure
+
+
+class _LocalConnection:
     """A connection: what has come over it, and whether more can.
 
     Attributes:
@@ -234,54 +268,57 @@ class _LocalConnection(asyncio.Protocol):
         since: when it became idle [s of monotonic time].
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sock: socket.socket) -> None:
+        """Keep a connected socket that does not block."""
         self.data = bytearray()
         self.ended = self.reusable = False
-        self.fault: Exception | None = None
+        self.fault: OSError | None = None
         self.since = 0.0
-        self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # of TCP: it can be written to
-
-    def data_received(self, data: bytes) -> None:
-        self.data += data
-        self._wake()
-
-    def eof_received(self) -> None:
-        self.ended = True
-        self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.ended, self.fault = True, exc
-        self._wake()
+        self._sock, self._unsent = sock, memoryview(b"")
+        self._events = select.poll()
+        self._events.register(sock, select.POLLIN)
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has come, not even its end; its loop may not have run meanwhile."""
-        if self.ended or self.data or self._transport is None:
-            return False
-        waiting = select.poll()
-        waiting.register(self._transport.get_extra_info("socket"), select.POLLIN)
-        return not waiting.poll(0)
+        """True if nothing has come, not even its end, and all is sent."""
+        return not (self.ended or self.data or self._unsent or self._events.poll(0))
 
     def send(self, request: bytes) -> None:
-        """Send a request; the response may be waited for after that."""
-        assert self._transport is not None
+        """Send a request, as much as goes at once; the response may be waited for after that."""
         self.reusable = False
-        self._transport.write(request)
+        self._unsent = memoryview(request)
+        self._send_more()
 
     async def more(self) -> None:
-        """Wait until something has come, or nothing more can."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
+        """Wait until something has come, or nothing more can; what is unsent is sent meanwhile."""
+        before = len(self.data)
+        while len(self.data) == before and not self.ended:
+            writing = bool(self._unsent)
+            self._events.modify(self._sock, select.POLLIN | select.POLLOUT * writing)
+            await ready(self._sock, self._events, writing)
+            if writing:
+                self._send_more()
+            self._receive()
 
     def close(self) -> None:
         """End the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._sock.close()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _send_more(self) -> None:
+        try:
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as exc:
+            self.ended, self.fault = True, exc
+
+    def _receive(self) -> None:
+        try:
+            some = self._sock.recv(MAX_PIECE)
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            self.ended, self.fault = True, exc
+            return
+        self.data += some
+        self.ended = not some

@@ -202,6 +202,31 @@ def test_replies_that_are_not(reply, words):
     assert len(str(caught.value)) < 200
 
 
+integers = st.lists(st.integers(-(10**16), 10**16) | st.integers(-9, 9), min_size=1, max_size=4)
+blanks = st.sampled_from(["", " ", "\n\t"])
+
+
+@given(integers, blanks, st.integers(1, 4))
+def test_the_answer_alone_is_read_as_one_among_other_text(values, blank, count):
+    alone = blank.join(
+        ["", "{", '"output"', ":", "[", f",{blank}".join(map(str, values)), "]", "}"]
+    )
+    found = []
+    for reply in (alone + blank, f"So it is: {alone}."):
+        try:
+            found.append(read_numbers(reply, count, [[1.0, 2.0]]))
+        except CompletionFailed as exc:
+            found.append(str(exc).partition(":")[0])
+    assert found[0] == found[1]
+
+
+def test_numbers_beyond_what_64_bits_hold_are_written_whole():
+    numbers, values = NumberFormat(9, padded=False), np.array([[2e12, -1.0]])
+    line = "2000000000000000000000 -1000000000"
+    assert numbers.rows([values], "") == [line] == [numbers.row([values[0]], "")]
+    assert numbers.lines([values], "", " -> ", values) == f"{line} -> {line}"
+
+
 NUMBERS = ["+0050", "-1", "nan", "Infinity", "1e999", "null", "e", "E5", "two", "\u2212", "\u0664"]
 MARKS = ["[", "]", "{", "}", "->", "|", ",", ".", "--", '"', "\n", " ", "\x00", '{"output": ', ":"]
 pieces = st.sampled_from([*NUMBERS, *MARKS, "```", "<think>", "</think>"])

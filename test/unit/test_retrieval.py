@@ -1,6 +1,7 @@
 """Nearest examples: right ones, in order, ties by index, clear refusals."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import DatasetError, InvalidValue
+from icpi_ros.learn import retrieval
 from icpi_ros.learn.retrieval import Index, Scale
 
 
@@ -18,18 +20,25 @@ def brute_force(index, theta, error, k):
     return np.lexsort((np.arange(len(distance)), distance))[:k]
 
 
-@settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 40))
-def test_agrees_with_sorting_all_distances(seed, k):
+@pytest.fixture(params=[0, retrieval.MAX_COMPARED], ids=["tree", "compared"], scope="module")
+def most_compared(request):
+    """Examples up to which there is no tree."""
+    with patch.object(retrieval, "MAX_COMPARED", request.param):
+        yield
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 60))
+def test_agrees_with_sorting_all_distances(most_compared, seed, k):
     rng = np.random.default_rng(seed)
     index = Index(toy.dataset(size=60, draws=6), toy.SPACE)
     theta, error = toy.SPACE.sample(rng), rng.normal(0.0, 0.3, 2)
     assert index.query(theta, error, k).tolist() == brute_force(index, theta, error, k).tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=20, max_size=60), st.integers(1, 20))
-def test_ties_go_to_the_lower_index(positions, k):
+def test_ties_go_to_the_lower_index(most_compared, positions, k):
     n = len(positions)
     data = toy.dataset(size=n, draws=1)
     column = np.array(positions, dtype=float)

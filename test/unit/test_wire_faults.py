@@ -13,10 +13,12 @@ import ssl
 import threading
 import time
 import traceback
+from unittest.mock import Mock
 
 import fault_server as faults
 import http_models
 import httpx2
+import openai
 import pytest
 from fault_server import GOOD, answer, head, part, status
 from http_models import KEY, ask
@@ -24,9 +26,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm import addresses
+from icpi_ros.llm import addresses, waiting
 from icpi_ros.llm.client import bodies, connections, replies, responses
 from icpi_ros.llm.client.budget import Meter
+from icpi_ros.llm.client.completer import Prompt, Wire
 from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Profile
@@ -316,22 +319,70 @@ def test_a_caller_with_a_loop_of_its_own(server, chat):
     assert asyncio.run(cell()) == ask(chat).texts == ("1 2",)
 
 
+LONG = Prompt(Wire.JSON, ({"role": "user", "content": 6_000_000 * "1"},))
+"""Longer than what a socket takes at once."""
+
+
+@pytest.mark.parametrize("own_loop", [False, True])
+def test_a_request_that_is_sent_in_pieces_and_answered_early(server, chat, own_loop):
+    async def cell():
+        return ask(chat, AMPLE, prompt=LONG)
+
+    def asked():
+        return asyncio.run(cell()) if own_loop else ask(chat, AMPLE, prompt=LONG)
+
+    assert asked().texts == ("1 2",)
+    read = threading.Event()
+
+    def refuse(connection, _):
+        with connection:
+            connection.recv(1000)
+            connection.sendall(head(413, 0))
+            read.wait(60.0)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        chat = client(Mock(url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1"))
+        thread = threading.Thread(target=lambda: refuse(*listener.accept()), daemon=True)
+        thread.start()
+        with pytest.raises(CompletionFailed, match="HTTP 413"):
+            asked()
+    read.set()
+    thread.join()
+
+
+def test_the_reason_why_no_connection_came_stays_with_the_error():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
+    kept = connections.connections()
+    with pytest.raises(openai.APIConnectionError) as caught:
+        kept.run_here(kept.local(url).post("/completions", {}, KEY), time.monotonic() + AMPLE)
+    assert isinstance(caught.value.__cause__, httpx2.ConnectError)
+    assert isinstance(caught.value.__cause__.__cause__, ConnectionRefusedError)
+
+
 def test_a_caller_that_is_interrupted_leaves_nothing_that_goes_on():
     ended = []
 
-    def interrupt():
+    def interrupt(*_):
         raise KeyboardInterrupt
 
-    async def work():
+    async def in_loop():
         asyncio.get_running_loop().call_soon(interrupt)
         try:
             await asyncio.sleep(60.0)
         finally:
-            ended.append(True)
+            ended.append("loop")
 
-    with pytest.raises(KeyboardInterrupt):
-        connections.connections().run_here(work(), time.monotonic() + 60.0)
-    assert ended == [True]
+    async def work(wait):
+        try:
+            await wait
+        finally:
+            ended.append("work")
+
+    for wait in (waiting.in_loop(in_loop()), waiting.ready(None, Mock(poll=interrupt), False)):
+        with pytest.raises(KeyboardInterrupt):
+            connections.connections().run_here(work(wait), time.monotonic() + 60.0)
+    assert ended == ["loop", "work", "work"]
 
 
 def test_deadline_that_is_over(server, chat):

@@ -175,5 +175,5 @@ class PatternImprover(IndexedImprover):
         Raises:
             CompletionFailed: it is not finite, or beyond a parameter's whole range.
         """
-        if not np.all(np.abs(scaled) <= MAX_ADJUSTMENT):  # NaN is refused, too
+        if not all(abs(step) <= MAX_ADJUSTMENT for step in scaled.tolist()):  # NaN is refused, too
             raise CompletionFailed("the adjustment is longer than a parameter's whole range")

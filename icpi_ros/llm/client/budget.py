@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, invalid
@@ -50,7 +51,15 @@ class Spending:
 
     def __sub__(self, other: Spending) -> Spending:
         """Return the difference; unknown money stays unknown."""
-        return Spending(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+        return Spending(
+            self.calls - other.calls,
+            self.prompt_tokens - other.prompt_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.estimated - other.estimated,
+            self.money - other.money,
+            self.seconds - other.seconds,
+        )
 
     @property
     def tokens(self) -> int:
@@ -97,6 +106,12 @@ class Budget:
             if math.isnan(value) or value <= 0.0:
                 text = f"budget of {f.name} = {value:g}: must be above 0"
                 raise invalid(text, f.name, value, (0.0, math.inf))
+
+    @cached_property
+    def limits(self) -> tuple[tuple[str, float], ...]:
+        """Names and values of those that there are."""
+        named = ((f.name, float(getattr(self, f.name))) for f in fields(self))
+        return tuple((name, limit) for name, limit in named if math.isfinite(limit))
 
 
 def failure_details(spent: Spending, tries: Iterable[str]) -> dict[str, Any]:
@@ -146,11 +161,11 @@ class Meter:
         Raises:
             BudgetSpent: it may not; the message names the limit.  Unknown money counts as spent.
         """
-        for f in fields(self.budget):
-            limit, spent = getattr(self.budget, f.name), getattr(self.spent, f.name)
-            if math.isfinite(limit) and not spent < limit:
+        for name, limit in self.budget.limits:
+            spent = getattr(self.spent, name)
+            if not spent < limit:
                 raise BudgetSpent(
-                    f"the model's budget of {f.name} is used up: {spent:.6g} of {limit:.6g}"
+                    f"the model's budget of {name} is used up: {spent:.6g} of {limit:.6g}"
                 )
 
     def charge(self, spent: Spending) -> None:

@@ -2,8 +2,8 @@
 
 Connections stay open between calls, so a proposal pays for TCP and TLS once.  Servers elsewhere are
 asked in one loop with a thread of its own, where callers of any thread wait.  Servers of this
-machine answer sooner than two threads change places: they are asked in the caller's thread, by
-loops that are kept with their connections, one for each caller at the same time.
+machine answer sooner than two threads change places: they are asked in the caller's thread, which
+has a loop only for what needs one, such as several requests at the same time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.llm import waiting
 from icpi_ros.llm.addresses import is_this_machine
 from icpi_ros.llm.local_http import IDLE, MAX_BODY, LocalServer, UnusableBody
 
@@ -33,7 +34,7 @@ class Connections:
         """Start the loop's thread."""
         self._http: dict[bool, Any] = {}  # by whether the server is on this machine
         self._clients: dict[str, Any] = {}
-        self._local: dict[tuple[asyncio.AbstractEventLoop, str], LocalServer] = {}
+        self._local: dict[str, LocalServer] = {}
         self._spare: list[asyncio.AbstractEventLoop] = []  # those of callers, while none uses them
         self._loop = asyncio.new_event_loop()
         threading.Thread(
@@ -60,11 +61,10 @@ class Connections:
         return self._clients[base_url]
 
     def local(self, base_url: str) -> LocalServer:
-        """Return the server of this machine at a base URL; to be used in the running loop only."""
-        key = (asyncio.get_running_loop(), base_url)
-        if key not in self._local:
-            self._local[key] = LocalServer(base_url)
-        return self._local[key]
+        """Return the server of this machine at a base URL."""
+        if base_url not in self._local:
+            self._local[base_url] = LocalServer(base_url)
+        return self._local[base_url]
 
     def http(self, base_url: str) -> Any:
         """Return the kept ``httpx2.AsyncClient`` for a server; to be used in the loop only.
@@ -97,12 +97,17 @@ class Connections:
             future.cancel()
 
     def run_here(self, work: Coroutine[Any, Any, _Result], until: float) -> _Result:
-        """Return the result of ``work``, which ends by itself at ``until``, run by this thread.
+        """Return the result of ``work``, which waits as :mod:`icpi_ros.llm.waiting` has it.
 
-        In a thread whose own loop runs, as in a notebook, it is run as by :meth:`run`.
+        It is run by this thread and cancelled at ``until``; in a thread whose own loop runs, as in
+        a notebook, it is run as by :meth:`run`.
         """
-        if asyncio._get_running_loop() is not None:
+        if waiting.has_loop():
             return self.run(work, until)
+        return waiting.run(work, until, self._in_spare_loop)
+
+    def _in_spare_loop(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Return the result of ``work``, run by this thread in a loop that nothing else uses."""
         try:
             loop = self._spare.pop()
         except IndexError:

@@ -55,7 +55,7 @@ class Endpoint:
 
     def at(self, base_url: str) -> Endpoint:
         """Return the same model at another base URL."""
-        return Endpoint(self.profile, base_url)
+        return self if base_url == self.base_url else Endpoint(self.profile, base_url)
 
     @property
     def is_here(self) -> bool:

@@ -14,7 +14,7 @@ MAX_STARTS = 200
 """Most places of a text at which an object is looked for."""
 MAX_REPLY = 20_000
 """Longest answer, after the thinking, that is searched for numbers [characters]."""
-_SIGNED = re.compile(r"(?<![\w.+-])(?:\+|(-))?([0-9]+)(?![\w.])")
+_PADDED = re.compile(r"(?<![\w.+-])(?:\+|(-)?(?=0))(?:0*+([1-9][0-9]*+)|(0)0*+)(?![\w.])")
 
 
 class Pairs(tuple[tuple[str, Any], ...]):
@@ -95,4 +95,4 @@ def ends_whole(reply: str) -> bool:
 def _plain(text: str) -> str:
     """Return a text with numbers as JSON writes them, without a code fence around it."""
     bare = text.strip().removesuffix("```").removeprefix("```json").removeprefix("```").strip()
-    return _SIGNED.sub(lambda found: (found[1] or "") + (found[2].lstrip("0") or "0"), bare)
+    return _PADDED.sub(r"\1\2\3", bare)

@@ -28,6 +28,7 @@ from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.replies import Reply
 from icpi_ros.llm.client.responses import NOT_SERVED, Failure, pause
 from icpi_ros.llm.local_http import is_served
+from icpi_ros.llm.waiting import deadline, in_loop
 
 MAX_ATTEMPTS = 5
 """Failures of a request, those that lead to a simpler format not counted."""
@@ -111,7 +112,7 @@ class OpenAIChat:
 
 
 class Exchange:
-    """The requests of one completion; lives in one loop."""
+    """The requests of one completion, run by one thread."""
 
     def __init__(
         self, endpoint: Endpoint, request: CompletionRequest, until: float, meter: CompletionMeter
@@ -123,7 +124,6 @@ class Exchange:
         self._others = [] if found else [endpoint.at(url) for url in other_bases(endpoint.base_url)]
         self._prompt = request.prompt
         self._allowed = until - time.monotonic()
-        self._gate = asyncio.Semaphore(MAX_CONCURRENT)
         self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
         self._tokens: dict[int, tuple[tuple[Token, ...] | None, ...]] = {}
         self._asked = self._choices = 0
@@ -143,7 +143,7 @@ class Exchange:
                 raise CompletionFailed("no sample was asked for: samples must be 1 or more")
             if self._allowed <= 0.0:
                 raise CompletionFailed("the deadline is over: the model was not asked")
-            async with asyncio.timeout(self._until - time.monotonic()):
+            async with deadline(self._until):
                 await self._gather()
         except TimeoutError:
             self._stop = CompletionFailed(self._too_late())
@@ -206,19 +206,26 @@ class Exchange:
         if len(sizes) == 1:  # a group takes longer than the rest of our own work
             self._asked += sizes[0]
             return await self._call(sizes[0], self._asked - sizes[0])
+        return await in_loop(self._together(sizes))
+
+    async def _together(self, sizes: list[int]) -> None:
+        gate = asyncio.Semaphore(MAX_CONCURRENT)
+
+        async def call(n: int, offset: int) -> None:
+            async with gate:
+                await self._call(n, offset)
+
         async with asyncio.TaskGroup() as group:
             for size in sizes:
-                group.create_task(self._call(size, self._asked))
+                group.create_task(call(size, self._asked))
                 self._asked += size
-        return None
 
     async def _call(self, n: int, offset: int) -> None:
-        async with self._gate:
-            if self._stop is None:
-                try:
-                    await self._attempts(n, offset)
-                except BudgetSpent as exc:
-                    self._stop = BudgetSpent(str(exc))
+        if self._stop is None:
+            try:
+                await self._attempts(n, offset)
+            except BudgetSpent as exc:
+                self._stop = BudgetSpent(str(exc))
 
     async def _attempts(self, n: int, offset: int) -> None:
         """Ask until there is a reply, and keep it, or no hope.
@@ -326,7 +333,7 @@ class Exchange:
             line = f"{failure.line}; a retry would miss the deadline of {self._allowed:.1f} s"
             self._stop = CompletionFailed(line)
             return False
-        await asyncio.sleep(seconds)
+        await in_loop(asyncio.sleep(seconds))
         return True
 
     async def _ask(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 MAX_MARKS = 1000
 """Most marks of a reply: with more it is taken for one that does not end."""
 _TAGS = "think|thinking|thought|thoughts|reason|reasoning|analysis|reflection|scratchpad"
-_MARKS = re.compile(
-    rf"<\s*(?:seed:)?(?P<tag>{_TAGS})\b[^<>\n]*>?"
-    rf"|<\s*/\s*(?:seed:)?(?P<end>{_TAGS})\b[^<>\n]*>?"
-    r"|(?P<bracket>\[THINK\]|\u25c1think\u25b7)|(?P<bracket_end>\[/THINK\]|\u25c1/think\u25b7)"
-    r"|(?P<token><\|(?:begin_of_thought|START_THINKING|think(?:ing)?)\|>|<unused94>)"
-    r"|(?P<token_end><\|(?:end_of_thought|END_THINKING|/think(?:ing)?)\|>|<unused95>)"
-    r"|(?P<gemma><\|channel>)|(?P<gemma_end><channel\|>)",
+_MARKS = re.compile(  # the marks that begin one first: other texts are passed over quickly
+    r"[<\[\u25c1](?:"
+    rf"(?<=<)\s*(?:seed:)?(?P<tag>{_TAGS})\b[^<>\n]*>?"
+    rf"|(?<=<)\s*/\s*(?:seed:)?(?P<end>{_TAGS})\b[^<>\n]*>?"
+    r"|(?P<bracket>(?<=\[)THINK\]|(?<=\u25c1)think\u25b7)"
+    r"|(?P<bracket_end>(?<=\[)/THINK\]|(?<=\u25c1)/think\u25b7)"
+    r"|(?<=<)(?P<token>\|(?:begin_of_thought|START_THINKING|think(?:ing)?)\|>|unused94>)"
+    r"|(?<=<)(?P<token_end>\|(?:end_of_thought|END_THINKING|/think(?:ing)?)\|>|unused95>)"
+    r"|(?<=<)(?P<gemma>\|channel>)|(?<=<)(?P<gemma_end>channel\|>))",
     re.IGNORECASE,
 )
 _CHANNEL = re.compile(
@@ -60,7 +61,7 @@ def _final_channel(reply: str) -> str:
 
 def _after_marks(reply: str) -> str:
     """Return the text behind the last closing mark; one may come without its opening."""
-    opened: Counter[str] = Counter()
+    opened: dict[str, int] = {}
     start = 0
     for number, mark in enumerate(_MARKS.finditer(reply)):
         if number == MAX_MARKS:
@@ -68,10 +69,10 @@ def _after_marks(reply: str) -> str:
         kind = mark.lastgroup or ""
         name = mark[kind].lower() if kind in ("tag", "end") else kind.removesuffix("_end")
         if not kind.endswith("end"):
-            opened[name] += 1
+            opened[name] = opened.get(name, 0) + 1
             continue
         start = mark.end()
-        opened[name] = max(opened[name] - 1, 0)
-    if opened.total():
+        opened[name] = max(opened.get(name, 0) - 1, 0)
+    if any(opened.values()):
         raise UnfinishedThought
     return reply[start:]

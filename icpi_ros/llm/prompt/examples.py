@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,9 +61,8 @@ class AdjustmentPatterns:
                 goal, trial i would have had the error e_i - e_j and needed theta_j - theta_i.
         """
         query = self._input(base.theta, self.features.trial(base.error))
-        pattern = Pattern(
-            self.retrieved(base, k), self._pairs(history if own else history[:0], base), query
-        )
+        pairs = self._pairs(history, base) if own and len(history) > 1 else self._none
+        pattern = Pattern(self.retrieved(base, k), pairs, query)
         return pattern.without_first() if self.inputs == ERROR else pattern
 
     def retrieved(self, base: Outcome, k: int) -> PatternLines:
@@ -76,10 +76,7 @@ class AdjustmentPatterns:
         nearest = np.empty(0, dtype=np.intp)
         if k:
             nearest = self.index.query(base.theta, self.features.trial(base.error), k)
-        chosen = nearest[self._order(self.dataset.cost[nearest])]
-        examples = self.index.dataset
-        inputs = self._input(examples.theta[chosen], examples.error[chosen])
-        return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta[chosen]))
+        return self._examples.take(nearest[self._order(self.dataset.cost[nearest])])
 
     def _order(self, costs: Array) -> Indices:
         """Return the order ``(k,)`` of examples that come nearest first, by their costs [m]."""
@@ -92,12 +89,20 @@ class AdjustmentPatterns:
             return np.random.default_rng(0).permutation(places)
         return places[::-1]
 
+    @cached_property
+    def _examples(self) -> PatternLines:
+        """All examples as lines, both groups of inputs."""
+        examples = self.index.dataset
+        inputs = self._input(examples.theta, examples.error)
+        return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta))
+
+    @cached_property
+    def _none(self) -> PatternLines:
+        return self._examples.take(np.empty(0, dtype=np.intp))
+
     def _pairs(self, history: Sequence[Outcome], base: Outcome) -> PatternLines:
         """Return the run's ordered pairs of its nearest trials, nearest to ``base`` last."""
         scale = self.index.scale
-        if len(history) < 2:
-            theta, error = np.empty((0, len(base.theta))), np.empty((0, len(base.error)))
-            return PatternLines(self._input(theta, self.features.trial(error)), scale.dtheta(theta))
         trials = sorted(history, key=lambda trial: self._gap(trial, base))[:MAX_TRIALS]
         d, m = len(base.theta), len(base.error)
         thetas = np.array([trial.theta for trial in trials]).reshape(-1, d)

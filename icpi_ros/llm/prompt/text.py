@@ -120,11 +120,10 @@ class PromptWriter:
             CompletionFailed: the reply does not hold exactly ``q`` integers, or answers another
                 line, or repeats an input of the query.
         """
-        scale = self.scale(pattern)
-        if self.fitted:
-            pattern = pattern.fitted[0]
-        query = [self.numbers.counts(group).tolist() for group in pattern.query]
-        return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
+        shown = pattern.fitted[0] if self.fitted else pattern
+        query = [self.numbers.integers(group) for group in shown.query]
+        outputs = self.numbers.decode(read_numbers(reply, pattern.width, query))
+        return outputs * pattern.fitted[1] if self.fitted else outputs
 
     def _blocks(self, *kinds: PatternLines) -> Iterator[str]:
         """Yield the lines of each kind that has any, as one text."""
@@ -138,7 +137,7 @@ class PromptWriter:
         return zip(self.numbers.rows(lines.inputs, BAR), outputs, strict=True)
 
     def _input(self, groups: tuple[Array, ...]) -> str:
-        return self.numbers.rows([group[np.newaxis] for group in groups], BAR)[0]
+        return self.numbers.row(groups, BAR)
 
 
 def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: bool) -> str:

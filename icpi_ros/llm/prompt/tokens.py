@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.core.errors import CompletionFailed, invalid
 from icpi_ros.core.types import Array
@@ -18,6 +20,13 @@ DEFAULT_DIGITS = 4
 ANSWER = "output"
 """Key of the answer in a JSON reply."""
 
+_BLANK, _USUAL_INTEGER = r"[ \t\n\r]*", r"-?(?:0|[1-9][0-9]{0,14})"
+_USUAL = re.compile(
+    rf'{_BLANK}{{{_BLANK}"{ANSWER}"{_BLANK}:{_BLANK}\['
+    rf"((?:{_BLANK}{_USUAL_INTEGER}{_BLANK},)*{_BLANK}{_USUAL_INTEGER}{_BLANK})\]"
+    rf"{_BLANK}}}{_BLANK}"
+)
+"""The JSON that was asked for and nothing else: what most replies are, found at once."""
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}(?:[eE]\+?[0-9]{1,3})?")
 _NUMBER = re.compile(r"[-+]?(?:[0-9.]+(?:[eE][-+]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
 ARROW = "->"
@@ -29,6 +38,7 @@ NO_NUMBER = "?"
 _LOOSE = re.compile(rf"[\"']{ANSWER}[\"']\s*:", re.IGNORECASE)
 """Key of an answer outside of any JSON that can be read."""
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
+_MAX_INTEGER = 2.0**63
 _THOUSANDS = re.compile(r"\d,\d")
 
 
@@ -71,30 +81,45 @@ class NumberFormat:
 
     def encode(self, values: Array) -> str:
         """Write scaled, finite ``(n,)`` values, separated by spaces."""
-        return self.rows([values[np.newaxis]], "")[0]
+        return self.row([values], "")
+
+    def row(self, groups: Sequence[Array], between: str) -> str:
+        """Write groups ``(p,)`` of scaled, finite values, ``between`` two groups."""
+        numbers = [number for group in groups for number in self.integers(group)]
+        return between.join(self._form(len(group)) for group in groups) % tuple(numbers)
 
     def rows(self, groups: Sequence[Array], between: str) -> list[str]:
         """Write the rows of groups ``(n, p)`` of scaled, finite values, ``between`` two groups."""
-        row = between.join(map(self._form, groups))
-        counts = self.counts(np.concatenate(groups, axis=1))
-        return [row % tuple(count) for count in counts.tolist()]
+        row = between.join(self._form(group.shape[1]) for group in groups)
+        written = self._written(np.concatenate(groups, axis=1))
+        return [row % tuple(numbers) for numbers in written.tolist()]
 
     def lines(self, inputs: Sequence[Array], between: str, then: str, outputs: Array) -> str:
         """Write rows as :meth:`rows`, each with its outputs ``(n, q)`` behind ``then``.
 
         All of it is written at once, which takes half as long.
         """
-        line = between.join(map(self._form, inputs)) + then + self._form(outputs)
-        counts = self.counts(np.concatenate([*inputs, outputs], axis=1))
-        return "\n".join([line] * len(outputs)) % tuple(counts.ravel().tolist())
+        forms = [self._form(group.shape[1]) for group in (*inputs, outputs)]
+        line = between.join(forms[:-1]) + then + forms[-1]
+        written = self._written(np.concatenate([*inputs, outputs], axis=1))
+        return "\n".join([line] * len(outputs)) % tuple(written.ravel().tolist())
 
-    def _form(self, group: Array) -> str:
-        """Return the form in which a row of a group ``(n, p)`` is written."""
-        return " ".join([f"%+0{self.width}d" if self.padded else "%d"] * group.shape[1])
+    def _form(self, size: int) -> str:
+        """Return the form in which a group of so many numbers is written."""
+        return " ".join([f"%+0{self.width}d" if self.padded else "%d"] * size)
+
+    def _written(self, values: Array) -> NDArray[Any]:
+        """Return the counts as they are formatted; integers take half as long as floats."""
+        counts = self.counts(values)
+        return counts.astype(np.int64) if np.abs(counts).max(initial=0.0) < _MAX_INTEGER else counts
 
     def counts(self, values: Array) -> Array:
         """Return the integers, of the shape of scaled ``values``, that are written for them."""
         return np.asarray(np.rint(values * 10**self.digits))
+
+    def integers(self, values: Array) -> list[int]:
+        """Return the integers that are written for scaled, finite ``(n,)`` values."""
+        return [round(value * 10**self.digits) for value in values.tolist()]
 
     def decode(self, numbers: Sequence[float]) -> Array:
         """Return the scaled values ``(n,)`` of integers read from text."""
@@ -139,11 +164,8 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     Raises:
         CompletionFailed: anything else; the message is one line.
     """
-    text = answer_text(reply)
-    if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
-        # The last number of a reply that was cut off would be a wrong one.
-        raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
-    words = _words(text, count, query, reply)
+    usual = _USUAL.fullmatch(reply) if len(reply) <= MAX_REPLY else None
+    words = usual[1].replace(",", " ").split() if usual else _words(reply, count, query)
     if len(words) != count:
         raise CompletionFailed(
             f"the reply holds {len(words)} numbers instead of {count}: {excerpt(reply)!r}"
@@ -151,19 +173,23 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     if not all(map(_INTEGER.fullmatch, words)):
         raise CompletionFailed(f"the reply holds what is no integer: {excerpt(reply)!r}")
     values = [float(word) for word in words]
-    if not np.isfinite(values).all():
+    if not all(map(math.isfinite, values)):
         raise CompletionFailed(f"the reply holds a number that is not finite: {excerpt(reply)!r}")
     if any(values == list(group) for group in query):
         raise CompletionFailed(f"the reply repeats an input of its line: {excerpt(reply)!r}")
     return values
 
 
-def _words(text: str, count: int, query: Groups, reply: str) -> list[str]:
-    """Return the numbers of the answer, as written.
+def _words(reply: str, count: int, query: Groups) -> list[str]:
+    """Return the numbers of the answer, as written, wherever in the reply it is.
 
     Raises:
         CompletionFailed: there are several answers, or objects without any.
     """
+    text = answer_text(reply)
+    if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
+        # The last number of a reply that was cut off would be a wrong one.
+        raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
     found = find_objects(text)
     if found.objects:
         answers = [_entries(value) for value in found.values(ANSWER)]
