@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -322,8 +323,9 @@ def _column(table: Any, name: str, path: Path, read: Callable[[Any], T]) -> T:
 
 def _check_columns(schema: Any, names: Sequence[str], path: Path) -> None:
     """Check that all columns are there, each of them once."""
+    counts = Counter(schema.names)
     for name in names:
-        if (count := schema.names.count(name)) > 1:
+        if (count := counts[name]) > 1:
             raise DatasetError(f"data set {path} has column {name!r} more than once")
         if not count:
             there = ", ".join(printable(column)[:40] for column in schema.names[:_MAX_NAMES])
