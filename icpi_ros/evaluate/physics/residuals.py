@@ -100,7 +100,7 @@ class PathResiduals:
         return [self._known[row.tobytes()] for row in scaled]
 
     def forget(self) -> None:
-        """Drop simulated paths, which are kept to be used again, unless used since the last call."""
+        """Drop simulated paths that nobody asked for since the last call."""
         self._known, self._before = {}, self._known
 
     def linearise(self, scaled: Array) -> None:
