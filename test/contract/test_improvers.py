@@ -36,9 +36,17 @@ def kind(request):
     return IMPROVERS.get(request.param)
 
 
+@pytest.fixture(scope="module")
+def made():
+    """Improvers by their class: none keeps anything of a run, which a test below shows."""
+    return {}
+
+
 @pytest.fixture
-def improver(kind, data):
-    return kind(toy.context(data))
+def improver(kind, data, made):
+    if kind not in made:
+        made[kind] = kind(toy.context(data))
+    return made[kind]
 
 
 @pytest.mark.parametrize("case", HISTORIES)

@@ -265,7 +265,9 @@ def test_a_page_with_many_conditions_leaves_plots_out_and_says_so():
     results = realistic(
         tasks=("slide",), improvers=("embedded", "knn"), conditions=conditions, instances=4
     )
-    page = Page(bench_page(results))
+    nothing = {"cost": None, "best_cost": None, "failure": "diverged"}
+    rows = [row | nothing if row["condition"] > "k=1" else row for row in results.rows]
+    page = Page(bench_page(replace(results, rows=rows)))  # most have no plots of their own
     assert "too large with per-instance plots" in page.text
     assert not any("against" in label for label in page.values("aria-label"))
 
