@@ -122,6 +122,7 @@ def _table(dataset: Dataset, task: Task) -> Any:
         arrays[column.name] = (getattr(dataset, column.field)[:, column.index], column.unit)
     for name in _SCALARS:
         arrays[name] = (getattr(dataset, name), "m")
+
     def array(values: Array | NDArray[np.int64], kind: str) -> Any:
         """Return what ``pa.array`` does, which imports pandas, 0.4 s."""
         buffer = pa.py_buffer(np.ascontiguousarray(values, kind))
