@@ -8,6 +8,7 @@ J. Complexity 14, 1998) and a digital shift.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def sobol(dim: int, count: int, seed: int) -> Array:
 
     ``count`` is a power of 2, or the points are not balanced.
     """
-    directions = _directions(dim)
+    directions = _directions(dim, _DIRECTIONS)
     if directions is None:
         from scipy.stats import qmc  # of another layout than ours
 
@@ -56,13 +57,14 @@ def chi_squared_quantiles(shares: Array, freedom: int) -> Array:
     return np.asarray(2.0 * gammaincinv(freedom / 2, shares))
 
 
-def _directions(dim: int) -> _Bits | None:
+@lru_cache(maxsize=64)  # each reading of the file unpacks all 21201 dimensions: some ms
+def _directions(dim: int, file: str) -> _Bits | None:
     """Return the direction numbers ``(dim, BITS)``; None = scipy's file is not as it was."""
     spec = find_spec("scipy")
     folders = (spec and spec.submodule_search_locations) or []
     try:
-        with np.load(Path(folders[0]) / _DIRECTIONS) as file:
-            polynomials, first = file["poly"][:dim].tolist(), file["vinit"][:dim].tolist()
+        with np.load(Path(folders[0]) / file) as arrays:
+            polynomials, first = arrays["poly"][:dim].tolist(), arrays["vinit"][:dim].tolist()
         return np.array([_numbers(*one) for one in zip(polynomials, first, strict=True)], np.uint32)
     except (IndexError, KeyError, OSError, ValueError):
         return None

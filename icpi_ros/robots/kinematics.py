@@ -154,7 +154,7 @@ class IkSolver:
     def differential_ik(self, q: Array) -> Array:
         """Return joint velocities ``(..., n, 6)`` per tool twist along the answers; see Arm."""
         flat = q.reshape(-1, q.shape[-1])
-        system, _ = self._system(flat)
+        system, _ = self._system(flat, self.chain.links(flat))
         unit = np.broadcast_to(np.eye(q.shape[-1])[:, :6], (len(flat), q.shape[-1], 6))
         return np.asarray(np.linalg.solve(system, unit).reshape(*q.shape, 6), dtype=np.float64)
 
@@ -187,8 +187,9 @@ class IkSolver:
 
     def _step(self, q: Array, points: Array, turns: Array) -> tuple[Array, Array]:
         """Return ``(M, n)`` joints after one damped Newton step, and the errors before it."""
-        system, wanted = self._system(q)
-        frame = self.chain.tool_frame(self.chain.links(q))
+        links = self.chain.links(q)
+        system, wanted = self._system(q, links)
+        frame = self.chain.tool_frame(links)
         off = _rotations().from_matrix(turns @ np.swapaxes(frame[:, :3, :3], 1, 2)).as_rotvec()
         wanted[:, :3], wanted[:, 3:6] = points - frame[:, :3, 3], off
         error = np.abs(wanted).max(axis=1)
@@ -199,14 +200,15 @@ class IkSolver:
         longest = np.abs(step).max(axis=1, keepdims=True)
         return q + step * np.minimum(1.0, MAX_STEP / np.maximum(longest, 1e-300)), error
 
-    def _system(self, q: Array) -> tuple[Array, Array]:
+    def _system(self, q: Array, links: Array) -> tuple[Array, Array]:
         """Return Newton's matrix ``(M, n, n)`` and right side ``(M, n)`` with a pose error of 0.
+
+        ``links`` are the frames of ``q``.
 
         Rows 0 to 5 are the Jacobian J; the others, Z^T (D - S), keep the cost least: Z spans the
         null space of J, D is the cost's second derivative and S that of the pose, weighted with
         the Lagrange multipliers.
         """
-        links = self.chain.links(q)
         axes, moves = Chain.columns(links, self.chain.tool_frame(links)[..., :3, 3])
         across = np.concatenate([moves, axes], axis=-1)
         wanted = np.zeros_like(q)
@@ -233,8 +235,8 @@ class IkSolver:
 def _second(axes: Array, moves: Array, weights: Array) -> Array:
     """Return S ``(M, n, n)``: S[i, j] = weights . dJ[:, i] / dq_j, exactly."""
     linear, angular = weights[:, np.newaxis, :3], weights[:, np.newaxis, 3:]
-    bend = np.triu(np.cross(linear, axes) @ np.swapaxes(moves, 1, 2))
-    twist = np.triu(np.cross(angular, axes) @ np.swapaxes(axes, 1, 2), 1)
+    bend = np.triu(cross(linear, axes) @ np.swapaxes(moves, 1, 2))
+    twist = np.triu(cross(angular, axes) @ np.swapaxes(axes, 1, 2), 1)
     above = np.triu(bend, 1)
     return np.asarray(bend + np.swapaxes(above, 1, 2) + np.swapaxes(twist, 1, 2))
 

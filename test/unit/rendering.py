@@ -55,16 +55,19 @@ def render(page, scale, origin, camera, noise=1.5, blur=0.6, seed=0):
     rays = optical_rays(camera.intrinsics)
     spread = 0.25 * scale * np.linalg.norm(camera.position) / camera.intrinsics.matrix[0, 0]
     page = cv2.GaussianBlur(page, (0, 0), spread)
-    turn = camera.rotation.astype(np.float32)
+    turn, centre = camera.rotation.astype(np.float32), camera.position.astype(np.float32)
     down = rays @ turn[:, 2]
-    down = np.where(np.abs(down) > 1e-6, down, np.nan)
-    reach = -camera.position[2] / down
-    reach = np.where(reach > 0, reach, np.nan)[..., np.newaxis]
-    place = camera.position[:2] + reach * (rays @ turn[:, :2])
-    at = np.nan_to_num((place + origin) * scale - 0.5, nan=-1e4).clip(-1e4, 1e5).astype(np.float32)
-    seen = [cv2.remap(page, *cv2.split(one), cv2.INTER_LINEAR, borderValue=128) for one in at]
-    image = cv2.GaussianBlur(np.mean(seen, axis=0), (0, 0), blur)
-    image += np.random.default_rng(seed).normal(0.0, noise, image.shape)
+    with np.errstate(divide="ignore"):
+        reach = -centre[2] / down
+    reach[~((reach > 0) & (np.abs(down) > 1e-6))] = np.nan
+    shift = (centre[:2] + origin.astype(np.float32)) * np.float32(scale) - np.float32(0.5)
+    total = np.zeros(rays.shape[1:3], np.float32)
+    for one, far in zip(rays, np.float32(scale) * reach, strict=True):
+        columns = (far * (one @ axis) + s for axis, s in zip(turn[:, :2].T, shift, strict=True))
+        at = [np.nan_to_num(column, nan=-1e4).clip(-1e4, 1e5) for column in columns]
+        total += cv2.remap(page, *at, cv2.INTER_LINEAR, borderValue=128)
+    image = cv2.GaussianBlur(total / np.float32(len(rays)), (0, 0), blur)
+    image = image + np.random.default_rng(seed).normal(0.0, noise, image.shape)
     return np.clip(image * 0.85 + 15, 0, 255).astype(np.uint8)
 
 

@@ -173,7 +173,8 @@ def test_goal_that_varies_in_one_coordinate_only():
     assert toy.best_costs(improver, 12, 3, seed=5, goal=goal)[:, 3].mean() < 0.004
 
 
-def test_model_is_fitted_once_per_data_set(data):
+def test_model_is_fitted_once_per_data_set():
+    data = toy.dataset(draws=4, size=40)
     again = replace(data, provenance={"copied": True})
     assert outcome_model(again, toy.SPACE, toy.MASK) is outcome_model(data, toy.SPACE, toy.MASK)
     other = replace(data, label_cost=np.full(len(data), np.nan))

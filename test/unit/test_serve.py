@@ -13,11 +13,13 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import anyio
 import gguf_files
 import numpy as np
 import pytest
+from icpi_here import icpi
 from uvicorn import Config
 from uvicorn.server import ServerState
 
@@ -58,15 +60,18 @@ def end(process, number=signal.SIGINT):
     return process.returncode, out, err
 
 
-def failed(*arguments):
-    """Start a server that cannot start; return its exit code and what it said."""
-    process = start(*arguments)
-    try:
-        out, err = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
-    return process.returncode, out, err
+@pytest.fixture
+def failed(monkeypatch, capsys):
+    """Call of a server that cannot start, in this process: its exit code and what it said."""
+
+    def runs(*_, **__):
+        raise AssertionError("it has started")
+
+    monkeypatch.setattr("uvicorn.Server.run", runs)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield partial(icpi, capsys, "serve")
+    for number, handler in before.items():  # a server takes them when it is made
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
@@ -664,7 +669,7 @@ def test_sigterm_ends_it_cleanly_with_a_connection_open():
     assert "Traceback" not in err
 
 
-def test_a_port_in_use():
+def test_a_port_in_use(failed):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, out, err = failed("--port", port)
@@ -673,7 +678,7 @@ def test_a_port_in_use():
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "no such host"])
-def test_only_loopback_unless_told_otherwise(host):
+def test_only_loopback_unless_told_otherwise(host, failed):
     code, out, err = failed("--host", host, "--port", 0)
     assert (code, out) == (2, "")
     assert re.fullmatch(r"icpi: error: --host .*\n", err)

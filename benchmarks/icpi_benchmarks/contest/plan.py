@@ -135,7 +135,16 @@ class ContestPlan:
             DatasetError: none were given, and none are shipped.
         """
         own = self.own_examples(task)
-        return shipped(task) if own is None else own
+        if own is not None:
+            return own
+        if task.name not in self._read:
+            self._read[task.name] = shipped(task)
+        return self._read[task.name]
+
+    @functools.cached_property
+    def _read(self) -> dict[str, Dataset]:
+        """Shipped data sets that were read so far."""
+        return {}
 
     def mixed(self) -> dict[str, str]:
         """Return by task of which other arm its examples are, on purpose.

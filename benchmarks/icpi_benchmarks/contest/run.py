@@ -22,7 +22,7 @@ from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.redact import jsonable, leaked, watch
 from icpi_ros.learn.building.build import BuildProgress
 from icpi_ros.learn.building.workers import Workers, require_versions
-from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, paths_fingerprint, shipped
+from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, paths_fingerprint
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks.base import Task
 
@@ -233,7 +233,7 @@ class _Benchmark:
 
     def _large(self, task: Task) -> Dataset | None:
         most = max(condition.examples or 0 for condition in self._plan.conditions)
-        if self._plan.own_examples(task) is not None or most <= len(shipped(task)):
+        if self._plan.own_examples(task) is not None or most <= len(self._plan.examples(task)):
             return None
 
         def on_draw(progress: BuildProgress) -> None:

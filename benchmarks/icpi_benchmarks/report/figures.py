@@ -176,12 +176,6 @@ def _save_small(path: Path, figure: Figure) -> None:
         raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
 
 
-def plots_of_predictions(label: str, found: Sequence[TaskSummary]) -> Draw:
-    """Return the shares of outcomes inside 1 and 2 std of one improver, task by task."""
-    rows = [row for row in predictions(found) if row.improver == label]
-    return lambda axes: plots.draw_predictions(axes, rows, label)
-
-
 def predicting(found: Sequence[TaskSummary]) -> list[str]:
     """Return the labels of those that predict."""
     known = [line.improver for one in found for line in one.improvers if line.calibration]
@@ -225,7 +219,13 @@ def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
 
 def prediction_draws(found: Sequence[TaskSummary]) -> list[Draw]:
     """Return the shares of outcomes inside 1 and 2 std, a plot for each of those that predict."""
-    return [plots_of_predictions(label, found) for label in predicting(found)]
+    rows = predictions(found)
+
+    def draw(label: str) -> Draw:
+        known = [row for row in rows if row.improver == label]
+        return lambda axes: plots.draw_predictions(axes, known, label)
+
+    return [draw(label) for label in predicting(found)]
 
 
 def _panels(panels: dict[str, Draw], note: str) -> Figure:

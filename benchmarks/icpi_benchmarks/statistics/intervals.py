@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.core.types import Array
 
@@ -10,6 +14,8 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 """Probability of an interval."""
 _CHUNK = 1_000
+_KEPT = 500
+"""Instances up to which the resamples of the last runs are kept: 10 MB."""
 _BOOTSTRAP_STREAM = 0x626F6F74
 """Keeps the resamples apart from all other draws of the same seed."""
 
@@ -26,14 +32,24 @@ def resampled_means(values: Array, seed: int) -> Array:
     """
     count = len(values)
     flat = values.reshape(count, -1)
+    drawn = _drawn if count <= _KEPT else _draws
+    means = [counts.astype(np.float64) @ flat / count for counts in drawn(count, seed)]
+    return np.concatenate(means).reshape(RESAMPLES, *values.shape[1:])
+
+
+def _draws(count: int, seed: int) -> Iterator[NDArray[np.uint16]]:
+    """Yield ``(_CHUNK, count)`` how often each instance is in each resample."""
     rng = np.random.default_rng([seed, _BOOTSTRAP_STREAM])
     offsets = count * np.arange(_CHUNK)[:, np.newaxis]
-    chunks = []
     for _ in range(RESAMPLES // _CHUNK):  # bounded memory for thousands of instances
         drawn = rng.integers(count, size=(_CHUNK, count)) + offsets
         counts = np.bincount(drawn.ravel(), minlength=_CHUNK * count).reshape(_CHUNK, count)
-        chunks.append(counts.astype(np.float64) @ flat / count)
-    return np.concatenate(chunks).reshape(RESAMPLES, *values.shape[1:])
+        yield counts.astype(np.uint16)
+
+
+@lru_cache(maxsize=2)
+def _drawn(count: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
+    return tuple(_draws(count, seed))
 
 
 def median_interval(values: Array) -> Array:

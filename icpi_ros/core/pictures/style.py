@@ -72,6 +72,7 @@ SETTINGS = {
     "axes.titlelocation": "left",
     "axes.titlesize": 12.0,
     "axes.titleweight": "bold",
+    "axes.titley": 1.0,  # no ticks are above: the room they take need not be measured
     "axes.spines.top": False,
     "axes.spines.right": False,
     "figure.titlesize": 14.0,

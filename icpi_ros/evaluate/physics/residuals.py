@@ -80,6 +80,7 @@ class PathResiduals:
         self.repeats = [int(count) for count in same.sum(axis=1)]
         """Number of executions of each trial's theta."""
         self._known: dict[bytes, Paths] = {}
+        self._before: dict[bytes, Paths] = {}
         self._slips = [np.zeros((len(seen), 3, task.space.dim)) for seen in self._seen]
 
     @property
@@ -89,7 +90,9 @@ class PathResiduals:
 
     def paths(self, scaled: Array) -> list[Paths]:
         """Simulate all trials under ``(N, P)`` physics, scaled to [-1, 1] in their box."""
-        new = {row.tobytes(): row for row in scaled if row.tobytes() not in self._known}
+        rows = {row.tobytes(): row for row in scaled}
+        self._known |= {key: self._before[key] for key in rows if key in self._before}
+        new = {key: row for key, row in rows.items() if key not in self._known}
         with ThreadPoolExecutor(self._threads) as pool:
             made = pool.map(lambda row: self._simulate(row, self._thetas), new.values())
             self._known.update(zip(new, made, strict=True))
@@ -97,8 +100,8 @@ class PathResiduals:
         return [self._known[row.tobytes()] for row in scaled]
 
     def forget(self) -> None:
-        """Drop simulated paths, which are kept to be used again."""
-        self._known.clear()
+        """Drop simulated paths that nobody asked for since the last call."""
+        self._known, self._before = {}, self._known
 
     def linearise(self, scaled: Array) -> None:
         """Take the effect of slips under physics ``(P,)`` as what counts from now on.

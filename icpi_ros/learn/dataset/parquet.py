@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -29,6 +30,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.core.files import replacing, require_regular
@@ -120,12 +122,18 @@ def _table(dataset: Dataset, task: Task) -> Any:
         arrays[column.name] = (getattr(dataset, column.field)[:, column.index], column.unit)
     for name in _SCALARS:
         arrays[name] = (getattr(dataset, name), "m")
-    values = {n: pa.array(np.ascontiguousarray(a, np.float64)) for n, (a, _) in arrays.items()}
-    values[GROUP] = pa.array(np.ascontiguousarray(dataset.group, dtype=np.int64))
+
+    def array(values: Array | NDArray[np.int64], kind: str) -> Any:
+        """Return what ``pa.array`` does, which imports pandas, 0.4 s."""
+        buffer = pa.py_buffer(np.ascontiguousarray(values, kind))
+        return pa.Array.from_buffers(getattr(pa, kind)(), len(values), [None, buffer])
+
+    values = {name: array(found, "float64") for name, (found, _) in arrays.items()}
+    values[GROUP] = array(dataset.group, "int64")
     paths = path_columns.columns_of(dataset)
     units = {name: unit for name, (_, unit) in arrays.items()} | {GROUP: ""}
     units |= dict.fromkeys(paths, path_columns.UNIT)
-    values |= {n: pa.array(np.ascontiguousarray(a, np.float32)) for n, a in paths.items()}
+    values |= {name: array(found, "float32") for name, found in paths.items()}
     fields = [pa.field(n, a.type, metadata={"unit": units[n]}) for n, a in values.items()]
     schema = pa.schema(fields, metadata=_metadata(dataset, task, units))
     return pa.Table.from_arrays(list(values.values()), schema=schema)
@@ -322,8 +330,9 @@ def _column(table: Any, name: str, path: Path, read: Callable[[Any], T]) -> T:
 
 def _check_columns(schema: Any, names: Sequence[str], path: Path) -> None:
     """Check that all columns are there, each of them once."""
+    counts = Counter(schema.names)
     for name in names:
-        if (count := schema.names.count(name)) > 1:
+        if (count := counts[name]) > 1:
             raise DatasetError(f"data set {path} has column {name!r} more than once")
         if not count:
             there = ", ".join(printable(column)[:40] for column in schema.names[:_MAX_NAMES])
