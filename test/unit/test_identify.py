@@ -31,7 +31,7 @@ def estimate(trials, seed=0, task=SLIDE, effort=QUICK):
 
 @pytest.fixture(scope="module")
 def plain():
-    return estimate(recorded(thetas=THETAS[:2]), effort=COARSE)
+    return estimate(recorded(), effort=COARSE)
 
 
 def assert_recovered(found, share=0.02):
@@ -93,10 +93,9 @@ def test_a_trial_that_does_not_fit_is_named_and_counts_little():
 def test_trials_of_one_theta_tell_less():
     """Rolling friction and a slope along the path brake alike: headings tell them apart."""
     physics = np.array([0.003, 0.15, 0.2, -0.1])
-    varied = recorded(physics, np.array([[0.7, 0.3], [0.6, -0.3]]), task=ROLL_GC)
-    equal = recorded(physics, np.array([[0.6, 0.0]] * 2), task=ROLL_GC)
-    effort = FitEffort(screened=2, starts=1, evaluations=2, rounds=1)
-    many, few = (estimate(trials, task=ROLL_GC, effort=effort) for trials in (varied, equal))
+    varied = recorded(physics, np.array([[0.9, 0.3], [0.8, -0.3]]), task=ROLL_GC)
+    equal = recorded(physics, np.array([[0.8, 0.0]] * 2), task=ROLL_GC)
+    many, few = estimate(varied, task=ROLL_GC), estimate(equal, task=ROLL_GC)
     for name in ("friction", "tilt_y"):
         index = ROLL_GC.physics_space.names.index(name)
         off = abs(few.parameters[index].value - physics[index])
