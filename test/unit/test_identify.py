@@ -90,6 +90,14 @@ def test_a_trial_that_does_not_fit_is_named_and_counts_little():
     assert_recovered(found, share=0.05)
 
 
+def test_a_theta_out_of_today_s_box_tells_as_much():
+    beyond = SLIDE.space.upper * [1.05, 1.0] - [0.0, 0.2]
+    effort = FitEffort(screened=1, starts=1, evaluations=1, rounds=1)
+    found = estimate(recorded(thetas=np.array([beyond, THETAS[0]])), effort=effort)
+    assert np.isfinite([p.value for p in found.parameters]).all()
+    assert found.parameters[FRICTION].deviation < 0.1 * SPAN[FRICTION]
+
+
 def test_trials_of_one_theta_tell_less():
     """Rolling friction and a slope along the path brake alike: headings tell them apart."""
     physics = np.array([0.003, 0.15, 0.2, -0.1])

@@ -112,7 +112,9 @@ class PathResiduals:
         for j in range(space.dim):
             steps = np.zeros((2, 1, space.dim))
             steps[:, 0, j] = _SLIP_STEP, -_SLIP_STEP
-            points = np.clip(space.normalise(self._thetas) + steps, -1.0, 1.0)
+            scaled_thetas = space.normalise(self._thetas)
+            reach = np.maximum(np.abs(scaled_thetas), 1.0)  # a box may have been wider then
+            points = np.clip(scaled_thetas + steps, -reach, reach)
             above, below = (self._simulate(scaled, space.denormalise(p)) for p in points)
             self.rollouts += 2 * len(self.trials)
             if above is None or below is None:
