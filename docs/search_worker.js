@@ -10,8 +10,7 @@ if (location.protocol === "file:") {
       frame.srcdoc = `<script>${answer}</script><script src="${new URL(url, location)}"></script>`;
       frame.answer = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
       this.ready = new Promise((done) => frame.addEventListener("load", () => done(frame.contentWindow)));
-      const add = () => document.body.append(frame);
-      document.body ? add() : addEventListener("DOMContentLoaded", add);
+      document.body.append(frame);
     }
 
     postMessage(data) {

@@ -77,8 +77,8 @@ class Scale:
 class Index:
     """The examples of a data set, arranged for nearest-neighbour queries.
 
-    Few are sorted for each; many are in a k-d tree: 10^6 random examples take 0.6 to 1.3 s to
-    build and 0.06 ms (4 dimensions) to 1.2 ms (10 dimensions) per query, median.
+    All are sorted for each query, or a k-d tree of many is asked: 10^6 random examples take 0.6 to
+    1.3 s to build and 0.06 ms (4 dimensions) to 1.2 ms (10 dimensions) per query, median.
 
     Attributes:
         dataset: the examples.

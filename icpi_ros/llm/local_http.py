@@ -100,8 +100,7 @@ class LocalServer:
         try:
             return _LocalConnection(await in_loop(_connected(self._host, self._port)))
         except OSError as exc:
-            lost = self._lost(None, path, exc)
-        raise lost
+            raise self._lost(None, path, exc)  # noqa: B904  # it has its cause
 
     def _spare(self) -> _LocalConnection | None:
         with contextlib.suppress(IndexError):  # another thread may have taken the last one
@@ -274,7 +273,7 @@ class _LocalConnection:
         self.ended = self.reusable = False
         self.fault: OSError | None = None
         self.since = 0.0
-        self._sock, self._unsent = sock, memoryview(b"")
+        self._sock, self._unsent = sock, bytearray()
         self._events = select.poll()
         self._events.register(sock, select.POLLIN)
 
@@ -286,7 +285,7 @@ class _LocalConnection:
     def send(self, request: bytes) -> None:
         """Send a request, as much as goes at once; the response may be waited for after that."""
         self.reusable = False
-        self._unsent = memoryview(request)
+        self._unsent += request
         self._send_more()
 
     async def more(self) -> None:
@@ -306,7 +305,7 @@ class _LocalConnection:
 
     def _send_more(self) -> None:
         try:
-            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+            del self._unsent[: self._sock.send(self._unsent)]  # it holds the key
         except BlockingIOError:
             pass
         except OSError as exc:

@@ -1,6 +1,7 @@
 """Everything that a server can do to us ends in time, in a completion or in one clear line."""
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import json
@@ -13,6 +14,7 @@ import ssl
 import threading
 import time
 import traceback
+import types
 from unittest.mock import Mock
 
 import fault_server as faults
@@ -39,6 +41,7 @@ DEADLINE, SLACK = 2.0, 60.0
 AMPLE = 20.0
 """Deadline of what ends by itself [s]; shorter than what servers here ask to wait."""
 HALF = head(200, len(GOOD)) + GOOD[:20]
+CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 CHUNKS = b"%x;a=1\r\n%b\r\n0\r\nX: y\r\n\r\n" % (len(GOOD), GOOD)
 
 
@@ -611,19 +614,38 @@ def test_hosts_without_a_proxy(no_proxy, monkeypatch):
     assert addresses.proxy_before(ELSEWHERE) == ""
 
 
+def reached_from(*holders):
+    """What lasts as long as the holders do, but for code."""
+    found, left = {}, list(holders)
+    while left:
+        one = left.pop()
+        if id(one) not in found and not isinstance(one, CODE):
+            found[id(one)] = one
+            left += gc.get_referents(one)
+    return found.values()
+
+
 def test_key_is_kept_nowhere(server, chat, monkeypatch):
     # A key of this test alone: others may still be in a traceback of pytest.
     monkeypatch.setenv("OPENAI_API_KEY", "sk-" + "only-here" * 2)
     secret = os.environ["OPENAI_API_KEY"]
-    server.script = [status(401)]
-    with pytest.raises(CompletionFailed):
-        ask(chat)
-    server.script = [faults.good]
-    ask(chat)
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nobody = client(Mock(url=f"http://127.0.0.1:{gone.getsockname()[1]}/v1"))
+    server.script = [status(401), faults.good]
+    gc.disable()  # it may come late
+    try:
+        for asked in (nobody, chat, chat):
+            with contextlib.suppress(CompletionFailed):
+                ask(asked)
+        frames = [one for one in gc.get_objects() if isinstance(one, types.FrameType)]
+        left = [frame.f_code.co_name for frame in frames if frame.f_locals.get("key") == secret]
+    finally:
+        gc.enable()
+    assert left == []
     monkeypatch.delenv("OPENAI_API_KEY")
-    gc.collect()
     kept = connections.connections()
-    holders = [kept.client(server.url), kept.http(server.url).headers, vars(chat)]
+    assert secret not in repr(list(reached_from(kept.local(server.url), vars(chat))))
+    holders = [kept.client(server.url), kept.http(server.url).headers]
     assert not any(secret in repr(vars(h) if hasattr(h, "__dict__") else h) for h in holders)
 
 

@@ -18,7 +18,7 @@ from icpi_ros.llm.client.token_count import count_tokens
 class CompletionMeter:
     """Meter of one completion: sends its requests and charges the run's meter call by call.
 
-    It is used in one loop only, so nothing races.  It must be closed.
+    It is used by one thread only, so nothing races.  It must be closed.
 
     Attributes:
         spent: by this completion so far; of the time that others wait, too, its share.

@@ -15,6 +15,7 @@ MAX_STARTS = 200
 MAX_REPLY = 20_000
 """Longest answer, after the thinking, that is searched for numbers [characters]."""
 _PADDED = re.compile(r"(?<![\w.+-])(?:\+|(-)?(?=0))(?:0*+([1-9][0-9]*+)|(0)0*+)(?![\w.])")
+"""Integer as JSON has none: with a plus, or with zeros before it."""
 
 
 class Pairs(tuple[tuple[str, Any], ...]):

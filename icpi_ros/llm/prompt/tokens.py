@@ -84,7 +84,10 @@ class NumberFormat:
         return self.row([values], "")
 
     def row(self, groups: Sequence[Array], between: str) -> str:
-        """Write groups ``(p,)`` of scaled, finite values, ``between`` two groups."""
+        """Write groups ``(p,)`` of scaled, finite values, ``between`` two groups.
+
+        Without numpy, in which a single row takes longer.
+        """
         numbers = [number for group in groups for number in self.integers(group)]
         return between.join(self._form(len(group)) for group in groups) % tuple(numbers)
 
