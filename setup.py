@@ -28,8 +28,9 @@ def requirements(group: str) -> list[str]:
 
 def description() -> str:
     """Return the README; a package index shows neither pictures nor files of the repository."""
-    text = (HERE / "README.md").read_text(encoding="utf-8")
-    return re.sub(r"!?\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+    text = (HERE / "README.md").read_text(encoding="utf-8").rpartition("\n\n")[0]  # no list of links
+    without = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", text)
+    return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", without)
 
 
 setup(

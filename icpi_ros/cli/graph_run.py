@@ -49,7 +49,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         graph = None
         if not args.attach:
             stack.enter_context(reserved_domain())
-            stack.callback(_only_one(args.namespace).release)
+            stack.callback(_hold_run(args.namespace).release)
             graph = stack.enter_context(_graph(args, plan))
         client = stack.enter_context(ImproveClient(args.namespace))
         limit = ATTACH_LIMIT if graph is None else START_LIMIT
@@ -132,7 +132,7 @@ def reserved_domain() -> Iterator[None]:
         held.release()
 
 
-def _only_one(namespace: str) -> FileLock:
+def _hold_run(namespace: str) -> FileLock:
     """Return a lock against a second run that starts nodes of the same names meanwhile.
 
     Raises:

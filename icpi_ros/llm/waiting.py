@@ -17,6 +17,8 @@ from types import CoroutineType, coroutine
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
+_LONGEST = 2**31 - 1
+"""Longest wait that ``poll`` takes [ms]."""
 _RunInLoop = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
@@ -62,7 +64,7 @@ def _awaited(wanted: Any, left: float, run_in_loop: _RunInLoop) -> Any:
     """
     if isinstance(wanted, CoroutineType):
         return run_in_loop(_limited(wanted, left))
-    if left <= 0.0 or not wanted.poll(1e3 * left):
+    if left <= 0.0 or not wanted.poll(min(1e3 * left, _LONGEST)):
         raise _Late
     return None
 

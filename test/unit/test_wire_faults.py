@@ -388,6 +388,10 @@ def test_a_caller_that_is_interrupted_leaves_nothing_that_goes_on():
     assert ended == ["loop", "work", "work"]
 
 
+def test_no_deadline_at_all(chat):
+    assert ask(chat, float("inf")).texts == ("1 2",)
+
+
 def test_deadline_that_is_over(server, chat):
     with pytest.raises(CompletionFailed, match="deadline is over"):
         ask(chat, -1.0)

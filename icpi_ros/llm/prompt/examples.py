@@ -92,13 +92,17 @@ class AdjustmentPatterns:
     @cached_property
     def _examples(self) -> PatternLines:
         """All examples as lines, both groups of inputs."""
-        examples = self.index.dataset
-        inputs = self._input(examples.theta, examples.error)
-        return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta))
+        return self._lines(slice(None))
 
     @cached_property
     def _none(self) -> PatternLines:
-        return self._examples.take(np.empty(0, dtype=np.intp))
+        return self._lines(slice(0))
+
+    def _lines(self, rows: slice) -> PatternLines:
+        """Return examples as lines."""
+        examples = self.index.dataset
+        inputs = self._input(examples.theta[rows], examples.error[rows])
+        return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta[rows]))
 
     def _pairs(self, history: Sequence[Outcome], base: Outcome) -> PatternLines:
         """Return the run's ordered pairs of its nearest trials, nearest to ``base`` last."""
