@@ -228,6 +228,7 @@ def main():
     for registry in (sys.modules["icpi_ros.tasks"].TASKS, sys.modules["icpi_ros.robots"].ARMS):
         for name in registry.built_in:
             registry.get(name)
+    sys.modules["icpi_ros.core.registry"].installed(tuple(sys.path), "")
     sys.modules["icpi_ros.ros.bringup.forked"].preload(())
     request, files = serve(asking)
     become(request, files)
