@@ -14,7 +14,7 @@ from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE, OBJ
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 
-from .conftest import HANG, PACE, RunningGraph, wait_gone
+from .conftest import HANG, IMAGES, PACE, RunningGraph, wait_gone
 
 TRIALS = 3
 
@@ -60,7 +60,7 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
 def test_a_poor_path_is_not_learnt_from_but_tried_once_more(tmp_path, client):
     # As many images are lost; fewer, and no rest would be seen, the executor would give up.  At a
     # pace: while rest is looked for nothing moves, and a free-running simulation dawdles.
-    few = {"camera_rate": 30, "camera_width": 160, "camera_height": 120, "camera_drop": 0.8}
+    few = IMAGES | {"camera_drop": 0.8}
     with RunningGraph(tmp_path, source="camera", real_time_factor=PACE, **few) as graph:
         result, shown = improve(graph, client)
         text = graph.text()
