@@ -16,10 +16,11 @@ try:
 except ImportError:  # without xdist there are no lanes
     LoadScopeScheduling = object
 
-TOGETHER = {"test_replay": "recorded", "test_record": "recorded"}
-"""Files that share one recorded run."""
+RECORDED = ("test_replay", "test_record", "test_offline", "test_replay_pixels")
+TOGETHER = dict.fromkeys(RECORDED, "recorded")
+"""Files that share recorded runs."""
 FIRST = (
-    "test_processes", "test_arm_faults", "test_camera_faults", "test_offline", "test_pixels",
+    "test_processes", "test_arm_faults", "test_camera_faults", "recorded", "test_pixels",
     "test_improvers", "test_bench", "test_llm", "test_tasks", "test_safety_property",
     "test_outcome_model", "test_bench_report", "test_identify", "test_cli", "test_build",
     "test_bench_pixels", "test_suite", "test_setup_installer",

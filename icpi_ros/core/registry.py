@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -20,7 +20,7 @@ from icpi_ros.core.errors import UnknownName, UsageError, require_kind
 from icpi_ros.core.text import printable
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -102,6 +102,10 @@ class Registry(Generic[T]):
     def __len__(self) -> int:
         return len(self.names())
 
+    def __bool__(self) -> bool:
+        """Return whether there is any name; those of the package do, and are known at once."""
+        return bool(self._entries) or len(self) > 0
+
     def get(self, name: str) -> T:
         """Return the object called ``name``, importing its module at the first call.
 
@@ -160,10 +164,8 @@ class Registry(Generic[T]):
     @cached_property
     def _points(self) -> dict[str, EntryPoint]:
         """Entries of other packages by name; names alone, nothing is imported."""
-        from importlib.metadata import entry_points  # 20 ms that a short command can do without
-
         found: dict[str, EntryPoint] = {}
-        for point in entry_points(group=self.group) if self._fits else ():
+        for point in installed(tuple(sys.path), self.group) if self._fits else ():
             if point.name in self._entries or point.name in found:
                 first = _source(found[point.name]) if point.name in found else "icpi_ros"
                 _LOG.warning(
@@ -176,6 +178,20 @@ class Registry(Generic[T]):
             else:
                 found[point.name] = point
         return found
+
+
+def installed(path: tuple[str, ...], group: str) -> EntryPoints:
+    """Return the entry points of a group that packages on the path of imports have."""
+    found: EntryPoints = _all_installed(path).select(group=group)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _all_installed(path: tuple[str, ...]) -> Any:
+    """Return those of all groups: their files are looked through once, not for each registry."""
+    from importlib.metadata import entry_points  # 20 ms that a short command can do without
+
+    return entry_points()
 
 
 def _source(point: EntryPoint) -> str:

@@ -170,7 +170,7 @@ def timed(tmp_path_factory, domain):
         yield graph
 
 
-def record(folder, **arguments):
+def record(folder, trials=TRIALS, **arguments):
     """Carry out and record a run; return its bag, its id and its stored trials.
 
     The graph has ended with Ctrl-C.
@@ -193,9 +193,9 @@ def record(folder, **arguments):
             listening = functools.partial(graph_view.node.count_subscribers, sensed)
             graph_view.wait(lambda: listening() > 1, "perception and the recorder", HANG)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.death)
-            request = ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+            request = ImproveRequest("slide", "ridge-hindsight", budget=trials, seed=3)
             result = client.improve(request, calls)
-        wait_until_recorded(folder / "bag", arguments.get("source", "tracked_pose"))
+        wait_until_recorded(folder / "bag", arguments.get("source", "tracked_pose"), trials)
         graph.process.stop()
         assert "recorder stopped (rc=0)" in graph.text()
     assert result.error_code == 0, result.error_msg
@@ -203,7 +203,7 @@ def record(folder, **arguments):
         return folder / "bag", result.run_id, store.trials(result.run_id)
 
 
-def wait_until_recorded(folder, source):
+def wait_until_recorded(folder, source, count):
     """Wait until the bag has all trials and what was sensed until after the last one.
 
     The recorder of a busy machine is behind, and does not wait for long when its graph ends.
@@ -217,7 +217,7 @@ def wait_until_recorded(folder, source):
             bag = Bag(folder)
             closed = (trial for trial in read_trials(bag) if trial.state == "closed")
             trials = [trial for trial in closed if trial.outcome and trial.path]
-            if len(trials) == TRIALS:  # an attempt that was not observed is another window
+            if len(trials) == count:  # an attempt that was not observed is another window
                 last = max(sample.ns for sample in stream_samples(bag, source))
                 return last > max(trial.stop for trial in trials)
         return False
@@ -236,6 +236,20 @@ def recorded(tmp_path_factory, domain):
         return record(tmp_path_factory.mktemp("recorded"), viewer="true", model=SECRET)
     finally:
         del os.environ["TEST_API_KEY"]
+
+
+IMAGES = {"camera_rate": 30, "camera_width": 160, "camera_height": 120}
+"""Few and small ones, which show as much: most of a filmed trial's processor time is theirs."""
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory, domain):
+    """One run of two trials that only a camera saw, recorded.
+
+    Slowly: images that perception has no time for are missed live, not offline.
+    """
+    folder = tmp_path_factory.mktemp("filmed")
+    return record(folder, 2, source="camera", real_time_factor=0.5, **IMAGES)
 
 
 @pytest.fixture

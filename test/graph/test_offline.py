@@ -10,15 +10,14 @@ from icpi_ros.cli.main import main
 from icpi_ros.evaluate.evaluation import evaluate
 from icpi_ros.evaluate.request import EvaluationRequest
 
-from .conftest import TRIALS, record
+from .conftest import TRIALS
 
 POSES, PIXELS = 1e-4, 5e-4
 """Largest distance between the live and the offline trajectory [m]."""
 
 
-def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
-    # Not faster: a recorder that lags behind when the graph ends has lost the last trial's poses.
-    folder, run_id, stored = record(tmp_path, real_time_factor=2)
+def test_poses_give_the_same_trials_and_proposals(tmp_path, recorded):
+    folder, run_id, stored = recorded
     assert main(["replay", str(folder), "--json", str(tmp_path / "found.json")]) == 0
     (run,) = json.loads((tmp_path / "found.json").read_text())["runs"]
     assert (run["run_id"], run["improver"]) == (run_id, "ridge-hindsight")
@@ -38,10 +37,9 @@ def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
         assert made["outcome"]["cost"] == pytest.approx(live.cost, abs=1e-9)
 
 
-def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
-    # Slowly, few and small: images that perception has no time for are missed live, not offline.
-    few = {"camera_rate": 30, "camera_width": 160, "camera_height": 120}
-    folder, _, stored = record(tmp_path, source="camera", real_time_factor=0.5, **few)
+def test_pixels_give_the_same_trials_and_proposals(filmed):
+    folder, _, stored = filmed
+    assert len(stored) > 1
     found = evaluate(Bag(folder), EvaluationRequest())
     assert found.source == "camera"
     (one,) = found.runs
@@ -50,6 +48,6 @@ def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
         assert difference.most <= PIXELS
         assert difference.cost == pytest.approx(live.cost, abs=PIXELS)
     proposed = one.answers["ridge-hindsight"].proposed
-    assert [p.same for p in proposed] == [True] * (TRIALS - 1)
+    assert [p.same for p in proposed] == [True] * (len(stored) - 1)
     for live, made in zip(stored[1:], proposed, strict=True):
         np.testing.assert_array_equal(made.theta, live.theta)

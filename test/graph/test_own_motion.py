@@ -15,7 +15,7 @@ from icpi_ros.cli.main import main
 from icpi_ros.runs.store.store import TrialStore
 
 from .command_line import icpi
-from .conftest import HANG, NAMESPACE, RunningGraph
+from .conftest import HANG, IMAGES, NAMESPACE, PACE, RunningGraph
 from .person import Person
 
 HAND = Path(__file__).parents[2] / "examples" / "guided_arm.py"
@@ -34,7 +34,7 @@ PUCK = {
 def shown(tmp_path_factory, domain):
     """The folder with push.yaml and push.csv of a push that the simulated arm was led through."""
     folder = tmp_path_factory.mktemp("shown")
-    with RunningGraph(folder, real_time_factor=1):
+    with RunningGraph(folder, real_time_factor=PACE):
         hand = warm.Popen(
             [sys.executable, HAND, "0", NAMESPACE],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -130,8 +130,6 @@ def test_a_push_that_was_shown_gets_better(tmp_path, observer, push, capsys):
 
 @pytest.mark.slow
 def test_the_same_from_pixels(tmp_path, observer, push):
-    # Half of the images, and a quarter of their size: half of a trial's processor time is theirs.
-    few = {"camera_rate": 30, "camera_width": 160, "camera_height": 120}
-    _, run, trials = improved(tmp_path, observer, push, source="camera", **few)
+    _, run, trials = improved(tmp_path, observer, push, source="camera", **IMAGES)
     assert run.execution.source == "camera"
     assert min(trial.cost for trial in trials) < 0.5 * trials[0].cost

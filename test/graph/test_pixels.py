@@ -14,9 +14,11 @@ from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE, OBJ
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 
-from .conftest import HANG, PACE, RunningGraph, wait_gone
+from .conftest import HANG, IMAGES, PACE, RunningGraph, wait_gone
 
 TRIALS = 3
+RATE = 30
+"""Of the camera [Hz]: half of the usual, which shows as much."""
 
 
 def improve(graph, client):
@@ -30,7 +32,7 @@ def improve(graph, client):
 def test_slide_improves_from_pixels_only(tmp_path, observer, client):
     infos = observer.record(CameraInfo, CAMERA_INFO, qos.IMAGE_EVERY)  # stamped as the images
     states = observer.record(ObjectState, OBJECT_STATE, qos.SENSOR_EVERY)
-    with RunningGraph(tmp_path, source="camera") as graph:
+    with RunningGraph(tmp_path, source="camera", camera_rate=RATE) as graph:
         result, shown = improve(graph, client)
         topics = [name for name, _ in observer.node.get_topic_names_and_types()]
         assert observer.node.count_publishers(OBJECT_POSE) == 0
@@ -47,9 +49,9 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
     published = {convert.to_ns(info.header.stamp) for info in infos}
     stamped = [convert.to_ns(state.header.stamp) for state in states]
     assert len(stamped) > 100
-    # This subscriber may miss some; the stamps of all are on the grid of 60 Hz.
+    # This subscriber may miss some; the stamps of all are on the grid.
     assert len(set(stamped) & published) > 0.5 * len(stamped)
-    numbers = np.array(stamped) * 60e-9
+    numbers = np.array(stamped) * RATE * 1e-9
     assert np.abs(numbers - np.round(numbers)).max() < 1e-6
     with TrialStore(graph.store) as store:
         for trial in store.trials(result.run_id):
@@ -60,7 +62,7 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
 def test_a_poor_path_is_not_learnt_from_but_tried_once_more(tmp_path, client):
     # As many images are lost; fewer, and no rest would be seen, the executor would give up.  At a
     # pace: while rest is looked for nothing moves, and a free-running simulation dawdles.
-    few = {"camera_rate": 30, "camera_width": 160, "camera_height": 120, "camera_drop": 0.8}
+    few = IMAGES | {"camera_drop": 0.8}
     with RunningGraph(tmp_path, source="camera", real_time_factor=PACE, **few) as graph:
         result, shown = improve(graph, client)
         text = graph.text()

@@ -27,12 +27,14 @@ class Patient(spin.IcpiNode):
             done = threading.Event()
             self.executor.create_task(done.set)
             print("closed with replies" if done.wait(4.0) else "closed alone", flush=True)
-        elif "hangs" in sys.argv:
+        else:
             print("all is written")
 
     def destroy_node(self):
         if "hangs" in sys.argv:
             ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock: no thread runs on
+        elif "toils" in sys.argv:
+            sum(range(10**12))  # likewise
         super().destroy_node()
 
     def tick(self):
@@ -46,6 +48,8 @@ class Patient(spin.IcpiNode):
             self.stopping.set()
 
 
+if "toils" in sys.argv:
+    spin.TEAR_DOWN_LIMIT, spin.TEAR_DOWN_WORK = 600.0, 0.1
 code = spin.run(Patient)
 print("ended")
 sys.exit(code)
@@ -74,9 +78,11 @@ def test_a_failing_callback_ends_the_node_with_its_reason(arguments):
     assert "closed with replies" in done.stdout  # the stop of an arm needs the executor
 
 
-@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("fails",), 1)])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("hangs",), 0), (("hangs", "fails"), 1), (("toils",), 0)]
+)
 def test_a_middleware_that_hangs_with_the_interpreters_lock_does_not_keep_a_node(arguments, code):
-    done = spun("hangs", *arguments)
+    done = spun(*arguments)
     assert done.returncode == code, done.stderr
     assert "ended" not in done.stdout
     assert ("closed with replies" if code else "all is written") in done.stdout

@@ -43,10 +43,15 @@ def costs(store):
         return run, [trial.cost for trial in opened.trials(run.run_id)]
 
 
-@pytest.mark.parametrize(("source", "near"), [("tracked_pose", 1e-4), ("camera", 5e-3)])
-def test_a_run_through_a_graph_is_that_in_process(tmp_path, throw, monkeypatch, source, near):
+@pytest.mark.parametrize(
+    ("source", "trials", "near"), [("tracked_pose", 2, 1e-4), ("camera", 1, 5e-3)]
+)
+def test_a_run_through_a_graph_is_that_in_process(
+    tmp_path, throw, monkeypatch, source, trials, near
+):
     monkeypatch.chdir(tmp_path)
-    given = ["--task", throw.name, "--world", "slide", "--improver", "random", "--trials", "2"]
+    given = ["--task", throw.name, "--world", "slide", "--improver", "random"]
+    given += ["--trials", str(trials)]
     process = icpi(["run", *given, "--source", source, "--store", tmp_path / "graph.sqlite"])
     _, error = process.communicate(timeout=HANG)
     assert process.returncode == 0, error

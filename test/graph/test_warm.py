@@ -51,7 +51,13 @@ def test_it_is_ended_by_signals_and_by_who_waits_for_it():
 
 def test_what_counts_at_the_start_of_a_python_starts_one(monkeypatch):
     shown = [sys.executable, "-c", "import sys; print(sys.flags.optimize, 'mujoco' in sys.modules)"]
-    for env, words in (({}, "0 True\n"), ({"PYTHONOPTIMIZE": "1"}, "1 False\n")):
+    more = os.pathsep.join([*warm.STAND_INS, os.environ.get("LD_LIBRARY_PATH", "")])
+    for env, words in (
+        ({}, "0 True\n"),
+        ({"LD_LIBRARY_PATH": more}, "0 True\n"),
+        ({"LD_LIBRARY_PATH": "/elsewhere"}, "0 False\n"),
+        ({"PYTHONOPTIMIZE": "1"}, "1 False\n"),
+    ):
         assert warm.run(shown, env={**os.environ, **env}).stdout == words
     monkeypatch.setattr(warm, "PATH", "a folder that others no longer have")
     assert warm.run(shown, env=os.environ).stdout == "0 False\n"

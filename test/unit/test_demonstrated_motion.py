@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue, Kind, MotionRefused, UnknownName
 from icpi_ros.motion.demonstration.bounds import feasible_box
-from icpi_ros.motion.demonstration.demonstration import TOLERANCE, demonstration_of
+from icpi_ros.motion.demonstration.demonstration import (
+    TOLERANCE,
+    demonstration_of,
+    local_cubic,
+)
 from icpi_ros.motion.demonstration.family import DemonstratedMotion
 from icpi_ros.motion.demonstration.parameters import on_offer, space_of
 from icpi_ros.motion.demonstration.recording import JointRecording
@@ -134,6 +138,16 @@ def test_speed_is_the_peak_speed_of_the_tool_at_the_demonstrated_place(kind):
         speeds = np.linalg.norm(np.diff(points, axis=0), axis=1) / (motion.duration / 3999)
         assert speeds.max() == pytest.approx(speed, rel=0.02)
         assert np.linalg.norm(points[np.argmax(speeds)] - place) < 0.04
+
+
+@pytest.mark.parametrize("window", [7, 51])
+def test_smoothing_leaves_a_cubic_and_its_slope_as_they_are(window):
+    step = 0.008
+    cubic = np.polynomial.Polynomial([0.3, -1.0, 2.0, 5.0])
+    seen = cubic(np.arange(window)[::-1] * step)  # a convolution goes backwards
+    middle = window // 2 * step
+    assert local_cubic(window, 0, step) @ seen == pytest.approx(cubic(middle), abs=1e-12)
+    assert local_cubic(window, 1, step) @ seen == pytest.approx(cubic.deriv()(middle), abs=1e-9)
 
 
 def test_a_tool_point_that_only_turns_on_the_spot_is_no_motion():

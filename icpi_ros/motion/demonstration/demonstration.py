@@ -121,6 +121,22 @@ def path_spline(stations: Array, positions: Array) -> Any:
     return make_interp_spline(stations, positions, k=5)
 
 
+def local_cubic(window: int, order: int, step: float) -> Array:
+    """Return what a window of samples is convolved with for a derivative of its middle.
+
+    It is that of the cubic with the least squares through them (Savitzky and Golay), as of
+    ``scipy.signal``, whose import would take longer than all of a demonstration's reading.
+    """
+    from scipy.linalg import lstsq
+
+    half = window // 2
+    powers = np.arange(half, -half - 1, -1.0) ** np.arange(4)[:, np.newaxis]
+    wanted = np.zeros(4)
+    wanted[order] = 1.0 / step**order  # times the factorial of the order, which is 1
+    weights: Array = lstsq(powers, wanted)[0]
+    return weights
+
+
 class _Moving(NamedTuple):
     """Part of a recording, smoothed in time: ``speed`` of the tool, ``pace`` along the path."""
 
@@ -166,19 +182,20 @@ def _shown_once(recording: JointRecording, arm: Arm, prefix: str) -> Demonstrati
 def _smoothed(recording: JointRecording, arm: Arm) -> tuple[_Moving, float]:
     """Return a recording smoothed in time, and the noise of its pace [m/s]."""
     from scipy.interpolate import make_interp_spline
-    from scipy.signal import savgol_coeffs, savgol_filter
+    from scipy.ndimage import convolve1d
 
     step = float(np.clip(np.median(np.diff(recording.times)), 0.002, 0.02))
     times = np.arange(0.0, recording.times[-1], step)
     even = make_interp_spline(recording.times, recording.positions, k=3)(times)
     window = max(2 * round(0.5 * SMOOTHING_TIME / step) + 1, 7)
-    q = savgol_filter(even, window, 3, axis=0, mode="nearest")
-    qd = savgol_filter(even, window, 3, deriv=1, delta=step, axis=0, mode="nearest")
+    q = convolve1d(even, local_cubic(window, 0, step), axis=0, mode="nearest")
+    slopes = local_cubic(window, 1, step)
+    qd = convolve1d(even, slopes, axis=0, mode="nearest")
     jacobian = arm.jacobian(q)[:, :3]
     speed = np.linalg.norm((jacobian @ qd[..., np.newaxis])[..., 0], axis=1)
     pace = np.hypot(speed, TURN_RADIUS * np.linalg.norm(qd, axis=1))
     spread = 1.4826 * np.median(np.abs(even - q), axis=0)
-    slope = np.linalg.norm(savgol_coeffs(window, 3, deriv=1, delta=step))
+    slope = np.linalg.norm(slopes)
     lever = np.linalg.norm(jacobian, axis=1).max(axis=0) + TURN_RADIUS
     return _Moving(times, q, speed, pace), float(np.linalg.norm(spread * slope * lever))
 

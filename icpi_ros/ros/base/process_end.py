@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 TEAR_DOWN_LIMIT = 2.0
 """Longest time for the middleware to let go [s]."""
+TEAR_DOWN_WORK = 0.5
+"""Most processor time for that [s]: it takes a twentieth.  Fast DDS that waits for itself does so
+in a loop without a pause (its issue 6513)."""
 SIGEV_THREAD = 2
 """A timer that is due calls a function in a thread of the C library."""
 
@@ -33,17 +36,24 @@ class _Event(ctypes.Structure):
 
 
 @contextmanager
-def ends_within(limit: float, code: int) -> Iterator[None]:
+def ends_within(limit: float, work: float, code: int) -> Iterator[None]:
     """End of this process with exit code ``code`` where the block takes longer than ``limit`` [s].
 
-    Also where a library hangs that was called with the interpreter's lock held, so that no thread
-    of Python comes to its turn again.  Nothing is flushed: for blocks after which nothing is left
-    to write.
+    Or more than ``work`` seconds of processor time.  Also where a library hangs that was called
+    with the interpreter's lock held, so that no thread of Python comes to its turn again.  Nothing
+    is flushed: for blocks after which nothing is left to write.
     """
+    with _due(time.CLOCK_MONOTONIC, limit, code), _due(time.CLOCK_PROCESS_CPUTIME_ID, work, code):
+        yield
+
+
+@contextmanager
+def _due(clock: int, limit: float, code: int) -> Iterator[None]:
+    """End of this process when a clock of the system has gone on by ``limit`` [s]."""
     libc = ctypes.CDLL(None, use_errno=True)
     exit_now = ctypes.cast(libc._exit, ctypes.c_void_p).value
     event, timer = _Event(value=code, notify=SIGEV_THREAD, function=exit_now), ctypes.c_void_p()
-    if libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
+    if libc.timer_create(clock, ctypes.byref(event), ctypes.byref(timer)):
         raise OSError(ctypes.get_errno(), "a timer for the end of the process")
     seconds, part = divmod(limit, 1.0)
     due = (ctypes.c_long * 4)(0, 0, int(seconds), int(part * 1e9))  # not again; then from now

@@ -31,7 +31,13 @@ from rclpy.task import Future
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.files import FileLock
 from icpi_ros.core.text import printable
-from icpi_ros.ros.base.process_end import TEAR_DOWN_LIMIT, destroy, ends_within, within
+from icpi_ros.ros.base.process_end import (
+    TEAR_DOWN_LIMIT,
+    TEAR_DOWN_WORK,
+    destroy,
+    ends_within,
+    within,
+)
 from icpi_ros.ros.bringup.instance import hold_name
 from icpi_ros.ros.bringup.parent import Parent
 
@@ -155,7 +161,7 @@ def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threa
     # The middleware may hang: on a lock of a killed peer, or in Fast DDS, which can wait for itself
     # where other nodes end at the same moment.  rclpy then holds the interpreter's lock, and no
     # thread of Python, so not `within` either, could end it.  By now store and bag are written.
-    with ends_within(TEAR_DOWN_LIMIT, code):
+    with ends_within(TEAR_DOWN_LIMIT, TEAR_DOWN_WORK, code):
         destroy(node)
         rclpy.try_shutdown()
     return code

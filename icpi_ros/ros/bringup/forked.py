@@ -43,7 +43,8 @@ def _load_type_supports() -> None:
     for name, module in list(sys.modules.items()):
         if name.endswith((".msg", ".srv", ".action")):
             for kind in list(vars(module).values()):
-                if load := getattr(type(kind), "__import_type_support__", None):
+                load = getattr(type(kind), "__import_type_support__", None)
+                if load is not None and getattr(type(kind), "_TYPE_SUPPORT", None) is None:
                     with contextlib.suppress(Exception):
                         load()
 
@@ -123,12 +124,14 @@ def end(code: int) -> NoReturn:
 def _prepare(words: Sequence[str], env: Mapping[str, str], output: int) -> None:
     """Take output, environment, arguments and name of the new process; let signals in."""
     os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.closerange(FIRST_FREE_FILE, os.sysconf("SC_OPEN_MAX"))
     os.environ.clear()
     os.environ.update(env)
     sys.argv = list(words)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
     sys.stdout, sys.stderr = (
         os.fdopen(number, "w", 1, "utf-8", "backslashreplace", closefd=False) for number in (1, 2)
     )

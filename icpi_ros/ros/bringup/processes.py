@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -93,6 +94,7 @@ def _load_parts(specs: Sequence[NodeSpec]) -> None:
             if arm in ARMS.built_in:
                 with contextlib.suppress(IcpiError):  # the nodes report why
                     ARMS.get(arm)
+    TASKS.names()  # looks through the installed packages, which nodes then need not do
 
 
 class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
@@ -120,9 +122,10 @@ class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
 class _Process(Process):  # type: ignore[misc]  # honcho is untyped
     """A node that is forked; honcho would start its command line with a shell."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._child_ctor = ForkedNode
+    def fork(self) -> None:
+        """Fork the node; :meth:`run` then reads its output, and waits for its end."""
+        child = ForkedNode(self.cmd, self.env, self.cwd)
+        self._child_ctor = lambda *_, **__: child
 
 
 class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
@@ -130,6 +133,7 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
 
     def __init__(self, printer: Printer) -> None:
         super().__init__(printer)
+        self.events: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._process_ctor = _Process
         self._asked = False
         self._first: tuple[str, int] | None = None
@@ -154,7 +158,12 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
     def _start(self) -> None:
         nodes = [process["obj"].cmd[2] for process in self._processes.values()]
         preload([*nodes, "numpy.random"])
-        super()._start()
+        # honcho has a process for each that reads what it prints: as much to fork as the node.
+        readers = [process["obj"] for process in self._processes.values()]
+        for reader in readers:  # before there are threads
+            reader.fork()
+        for reader in readers:
+            threading.Thread(target=reader.run, args=(self.events,), daemon=True).start()
         deadline = time.monotonic() + START_LIMIT
         while not self._all_started() and time.monotonic() < deadline:
             message = self.events.get(timeout=START_LIMIT)
