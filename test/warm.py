@@ -38,6 +38,11 @@ to it.  Not pyarrow: it starts a thread, without which a fork of it crashes at i
 AT_START = ("PYTHON", "LD_", "OPENBLAS_", "OMP_", "NPY_")
 """Variables that a Python or its libraries read once: with others a process is started cold."""
 ANY_TIME = {"PYTHONUNBUFFERED", "PYTHONPATH"}
+LIBRARIES = "LD_LIBRARY_PATH"
+STAND_INS = [
+    str(folder) for folder in pathlib.Path(__file__).resolve().parents[1].glob(".setup/*_msgs/lib")
+]
+"""Folders of libraries that a process only loads for packages on its PYTHONPATH: all have them."""
 PATH = os.environ.get("PYTHONPATH", "")
 """Of the Python that others are forked from, also where a test has set another one by then."""
 SUBREAPER = 36
@@ -56,7 +61,9 @@ def prctl(*words):
 
 def at_start(env):
     """Return the variables of an environment that only count when a Python starts."""
-    return {k: v for k, v in env.items() if k.startswith(AT_START) and k not in ANY_TIME}
+    found = {k: v for k, v in env.items() if k.startswith(AT_START) and k not in ANY_TIME}
+    others = [part for part in found.pop(LIBRARIES, "").split(os.pathsep) if part not in STAND_INS]
+    return found | {LIBRARIES: os.pathsep.join(filter(None, others))}
 
 
 def first_on_the_path(env):
@@ -75,10 +82,13 @@ class Parent:
         self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
         self.ours.settimeout(HANG)
         self.known, self.lock = at_start(os.environ), threading.Lock()
+        libraries = os.pathsep.join(filter(None, [*STAND_INS, os.environ.get(LIBRARIES)]))
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
-                env=os.environ | {"PYTHONPATH": PATH},
+                env=os.environ
+                | {"PYTHONPATH": PATH}
+                | ({LIBRARIES: libraries} if libraries else {}),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
