@@ -3,9 +3,11 @@
     attacker.py NAMESPACE
 
 Every line on its standard input says what it does from then on: any of ``goals``, ``big`` and
-``foreign``, or nothing.  Every 0.1 s it prints as JSON what it has done so far.
+``foreign``, or nothing.  Every 0.1 s it prints as JSON what it has done so far.  Its rate is
+bounded: the processors belong to those whom it attacks.  Its bursts are longer than a queue.
 """
 
+import array
 import json
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from sensor_msgs.msg import JointState
 
@@ -26,16 +29,23 @@ from icpi_ros.ros.bringup.environment import environment
 from icpi_ros.ros.clients.client_node import ClientNode
 
 WINDOW, BIG_WINDOW = 20, 3
-"""Goals, and big requests, without an answer at a time."""
-LOST = 5.0
-"""Steady time after which an answer is no longer waited for [s]."""
+"""Goals, and big requests, without an answer at a time; a server's queue holds 10."""
+BURSTS = {"goals": 0.4, "big": 0.1, "foreign": 0.02}
+"""Shortest time from one burst to the next [s]: as many as are without an answer at a time."""
+LOST, ENDED = 5.0, 0.5
+"""Steady time after which an answer is no longer waited for [s]; the same when the goal ended."""
 BIG = 200_000
 """Characters of a big text."""
 NUMBERS = 20_000
 """Of a big path."""
 JOINTS = 5_000
-PERIOD = 0.005
+PERIOD = 0.02
 """Between two rounds [s]."""
+LONG = "x" * BIG
+PATH = ObjectTrajectory(trial_id=LONG, times=array.array("d", [0.0] * NUMBERS))
+DECISION = Decide.Request(comment=LONG, theta=array.array("d", [1.0] * NUMBERS))
+ZEROS = array.array("d", [0.0] * JOINTS)
+FINGERS = JointState(name=[f"finger_{i}" for i in range(JOINTS)], position=ZEROS, velocity=ZEROS)
 
 
 class Attacker(ClientNode):
@@ -45,6 +55,8 @@ class Attacker(ClientNode):
         super().__init__("attacker", namespace)
         self.modes, self.done, self.codes = set(), Counter(), Counter()
         self._flying, self._asked, self._next, self._states = {}, {}, 0, None
+        self._sent, self._taken = set(), {}  # goals without and with a handle
+        self._due = dict.fromkeys(BURSTS, 0.0)
         self._goals = ActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self._decide = self.node.create_client(Decide, DECIDE)
         self._paths = self.node.create_publisher(ObjectTrajectory, OBJECT_TRAJECTORY, qos.EVENT)
@@ -53,38 +65,61 @@ class Attacker(ClientNode):
 
     def _round(self):
         now = time.monotonic()
+        for number, handle in list(self._taken.items()):
+            if handle.status >= GoalStatus.STATUS_SUCCEEDED:  # its answer may be lost
+                del self._taken[number]
+                self._flying[number] = min(self._flying[number], now - LOST + ENDED)
         for waiting in (self._flying, self._asked):
             for number in [n for n, since in waiting.items() if now - since > LOST]:
                 del waiting[number]
-        if "goals" in self.modes and self._goals.server_is_ready():
+                self._taken.pop(number, None)
+        if self._goals.server_is_ready() and self._is_due("goals", now):
             while len(self._flying) < WINDOW:
                 self._send(now)
-        if "big" in self.modes and len(self._asked) < BIG_WINDOW:
-            self._big(now)
-        self._foreign("foreign" in self.modes)
+        if self._is_due("big", now):
+            while len(self._asked) < BIG_WINDOW:
+                self._big(now)
+        if "foreign" not in self.modes:
+            self._withdraw()
+        elif self._is_due("foreign", now):
+            self._foreign()
+
+    def _is_due(self, mode, now):
+        due = mode in self.modes and now >= self._due[mode]
+        if due:
+            self._due[mode] = now + BURSTS[mode]
+        return due
 
     def _send(self, now):
         self._next += 1
         number = self._next
         self._flying[number] = now
-        long = "x" * BIG if number % 20 == 0 else "flood"
+        self._sent.add(number)
+        long = LONG if number % 20 == 0 else "flood"
         goal = ExecuteMotion.Goal(
             task="slide",
             trial_id=f"flood/{number}",
             proposal=Proposal(theta_names=["speed", "heading"], theta=[1.0, 0.1], provenance=long),
         )
         self._goals.send_goal_async(goal).add_done_callback(
-            lambda reply: (
-                reply.result()
-                .get_result_async()
-                .add_done_callback(
-                    lambda answer: self._answered(number, answer.result().result.error_code)
-                )
-            )
+            lambda reply: self._accepted(number, reply.result())
+        )
+
+    def _accepted(self, number, handle):
+        """Ask for the result; goals before this one that were not taken, a queue has dropped."""
+        self._sent.discard(number)
+        for earlier in [n for n in self._sent if n < number]:
+            self._sent.remove(earlier)
+            self._flying.pop(earlier, None)
+        if number in self._flying:
+            self._taken[number] = handle
+        handle.get_result_async().add_done_callback(
+            lambda answer: self._answered(number, answer.result().result.error_code)
         )
 
     def _answered(self, number, code):
         self._flying.pop(number, None)
+        self._taken.pop(number, None)
         self.done["goals"] += 1
         self.codes[code] += 1
 
@@ -93,28 +128,29 @@ class Attacker(ClientNode):
         self._next += 1
         number = self._next
         self._asked[number] = now
-        self._paths.publish(ObjectTrajectory(trial_id="x" * BIG, times=[0.0] * NUMBERS))
-        asked = Decide.Request(comment="x" * BIG, theta=[1.0] * NUMBERS)
-        self._decide.call_async(asked).add_done_callback(lambda reply: self._refused(number, reply))
+        self._paths.publish(PATH)
+        self._decide.call_async(DECISION).add_done_callback(
+            lambda reply: self._refused(number, reply)
+        )
 
     def _refused(self, number, reply):
-        self._asked.pop(number, None)
+        for earlier in [n for n in self._asked if n <= number]:
+            del self._asked[earlier]
         self.done["big"] += not reply.result().accepted
 
-    def _foreign(self, wanted):
+    def _foreign(self):
         """Publish joints that are none of the arm's, beside its driver."""
-        if not wanted:
-            if self._states is not None:
-                self.node.destroy_publisher(self._states)
-            self._states = None
-            return
         if self._states is None:
             self._states = self.node.create_publisher(JointState, JOINT_STATES, qos.SENSOR)
-        names, zeros = [f"finger_{i}" for i in range(JOINTS)], [0.0] * JOINTS
-        state = JointState(name=names, position=zeros, velocity=zeros)
-        state.header.stamp = self.node.get_clock().now().to_msg()
-        self._states.publish(state)
+        FINGERS.header.stamp = self.node.get_clock().now().to_msg()
+        self._states.publish(FINGERS)
         self.done["foreign"] += 1
+
+    def _withdraw(self):
+        """Publish no joints any more."""
+        if self._states is not None:
+            self.node.destroy_publisher(self._states)
+        self._states = None
 
     def report(self):
         """Return what was done, the codes of the answers, and how many are still to come."""

@@ -1,5 +1,6 @@
 """A person beside the arm, for tests: answers the executor's questions, presses the stop."""
 
+import time
 from contextlib import suppress
 
 from std_srvs.srv import Trigger
@@ -11,6 +12,8 @@ from icpi_ros.ros.base import qos
 ASKED = Decide.Request
 LOST, ASKS = 20.0, 6
 """Time after which a reply counts as lost [s], and how often a decision is asked for in all."""
+PAUSE = 0.1
+"""After an answer that it is too early [s]: nothing says when it is not."""
 
 
 class Person:
@@ -55,7 +58,7 @@ class Person:
 
         def looked():
             replies.append(self._reply(asked))
-            return "look at it and try again" not in replies[-1].message
+            return paused("look at it and try again" not in replies[-1].message)
 
         self.observer.wait(looked, "a decision that is not too early")
         return replies[-1]
@@ -82,6 +85,13 @@ class Person:
         def released():
             reply = self.observer.reply(self.trigger("reset_stop"))
             assert reply.success or "still being stopped" in reply.message
-            return reply.success
+            return paused(reply.success)
 
         self.observer.wait(released, "the release of the stop")
+
+
+def paused(done):
+    """Return it; where it is False, after a pause."""
+    if not done:
+        time.sleep(PAUSE)
+    return done

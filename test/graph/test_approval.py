@@ -13,7 +13,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.operator_port import Decision
-from icpi_ros.ros.executor.approval import Approval
+from icpi_ros.ros.executor.approval import MAX_EDITS, Approval
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.following.memory import RunMemory
 from icpi_ros.ros.following.planning import Planner
@@ -143,8 +143,10 @@ def test_no_question_is_left_open_where_the_new_way_breaks_a_limit():
     assert port.closed[0].startswith("asked again: ")
 
 
-def test_an_arm_that_never_stands_still_ends_the_trial():
-    of, port, _ = approval(*((YES, ARM.home + 0.03 * (i % 2 == 0)) for i in range(200)))
+def test_an_arm_that_never_stands_still_ends_the_trial(monkeypatch):
+    assert MAX_EDITS == 100
+    monkeypatch.setattr("icpi_ros.ros.executor.approval.MAX_EDITS", 10)
+    of, port, _ = approval(*((YES, ARM.home + 0.03 * (i % 2 == 0)) for i in range(20)))
     with pytest.raises(TrialEnded, match="never approved"):
         of()
-    assert len(port.asked) == 100
+    assert len(port.asked) == 10

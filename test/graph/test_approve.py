@@ -15,7 +15,7 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest
 
 from .conftest import HANG, NAMESPACE, RunningGraph
-from .person import ASKED
+from .person import ASKED, PAUSE
 
 Code = ExecuteMotion.Result
 COMMAND = [sys.executable, "-m", "icpi_ros.cli.main", "approve", "--namespace", NAMESPACE]
@@ -74,6 +74,7 @@ class Terminal:
         self.type(*lines)
         while self.seen(f"{early}|{taken}")[0] == early:
             self.wait(prompt)
+            time.sleep(PAUSE)
             self.type(*lines)
         return before
 

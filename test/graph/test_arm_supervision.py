@@ -58,7 +58,6 @@ def test_a_cancelled_stroke_stops_although_nothing_is_said(mute, observer):
 # The last ones: a hold after a drift may rest below the workspace, and nothing moves then.
 @pytest.mark.parametrize("kind", ["reject", "abort", "drift"])
 def test_supervision_alone_notices_what_no_controller_says(mute, observer, client, kind):
-    warm(mute)
     arm = FaultyArm(observer, client, mute)
     # A start that the machine delays by 0.1 s is a path left before the fault: then once more.
     for _ in range(TRIALS):

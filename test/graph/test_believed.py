@@ -86,9 +86,9 @@ def arm(tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp("believed")
     patience = {  # of a machine that has other work; a trial that waits for nothing costs as much
         "start_timeout": 60.0,
-        "joint_state_timeout": 8.0,
+        "joint_state_timeout": 4.0,
         "object_state_timeout": 60.0,
-        "reply_timeout": 8.0,
+        "reply_timeout": 4.0,
         "controller": "topic",
     }
     specs = [

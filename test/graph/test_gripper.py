@@ -47,7 +47,7 @@ def late(text):
 
 
 def graph_of(folder, way, **arguments):
-    given = {"real_time_factor": 1.0, "task": "toss-gc", "gripper": WAYS[way]}
+    given = {"real_time_factor": 1.0, "task": "toss-gc", "gripper": WAYS[way], "speed_scale": 1.0}
     return RunningGraph(folder, env=with_control_msgs(), **given | arguments)
 
 
@@ -86,7 +86,7 @@ def test_a_throw_lets_go_at_its_moment_and_lands_where_the_rollout_does(way, tmp
 @pytest.mark.slow
 def test_a_person_sees_the_release_and_puts_the_ball_into_the_gripper(tmp_path, observer, person):
     rules = {"approval": "true", "scene": "operator", "ramp_trials": 1, "rehearse": "true"}
-    given = rules | {"task": "toss-gc", "viewer": "true"}
+    given = rules | {"task": "toss-gc", "viewer": "true", "speed_scale": 1.0}
     with RunningGraph(tmp_path, **given):
         markers = observer.record(MarkerArray, MARKERS, qos.LATCHED)
         with ChecklistClient(NAMESPACE) as checklist:

@@ -25,6 +25,8 @@ HELD = 0.045
 """Distance from the tool point within which the ball is in the hand [m]; it hangs 0.04 below."""
 MOVES = 0.1
 """Joint speed of an arm that has begun its throw, long before it lets go [rad/s]."""
+FALL = 30
+"""Poses of a ball that was let go until it is far from the hand: 0.3 s, a fall of 0.4 m."""
 ATTEMPTS = 5
 """How often a throw is begun for which a busy machine was too slow."""
 THROW = 2
@@ -78,9 +80,9 @@ class Thrower:
         raise AssertionError(f"{ATTEMPTS} throws were over before they were stopped")
 
     def held(self):
-        """Tell whether the ball is in the hand, well after the arm has come to rest."""
+        """Tell whether the ball is in the hand, long enough after the arm has come to rest."""
         count = len(self.balls)
-        self.observer.wait(lambda: len(self.balls) > count + 100, "the ball")
+        self.observer.wait(lambda: len(self.balls) > count + FALL, "the ball")
         hand = UR5E.tool_pose(convert.joint_state_from(self.joints[-1], UR5E.joints)[1])[0]
         ball = convert.point_from(self.balls[-1].pose.position)
         return np.linalg.norm(ball - hand) < HELD

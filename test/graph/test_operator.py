@@ -31,7 +31,7 @@ STAMPED = "joint_trajectory_controller/joint_trajectory"
 def careful(tmp_path_factory, domain):
     """A simulated graph with the rules of a real one."""
     rules = {"approval": "true", "scene": "operator", "ramp_trials": 2, "rehearse": "true"}
-    rules |= {"max_step": 0.5, "viewer": "true"}
+    rules |= {"max_step": 0.5, "viewer": "true", "speed_scale": 1.0, "ramp_scale": 0.6}
     with RunningGraph(tmp_path_factory.mktemp("careful"), **rules) as graph:
         yield graph
 
@@ -174,7 +174,7 @@ def test_the_ramp_ends_after_the_first_executions_of_a_run(careful, observer, pe
         person.decide(scene)
         assert observer.reply(result).result.error_code == 0
         last = shown.request_id
-    assert seen == [(0.3, True), (0.65, True), (1.0, False)]
+    assert seen == [(0.6, True), (0.8, True), (1.0, False)]
 
 
 def test_a_run_keeps_what_a_person_changed_and_why_theta_was_moved_back(

@@ -156,21 +156,20 @@ def silenced(observer, attack):
     )
 
 
+def own(state):
+    """Tell whether a joint state is that of the arm itself."""
+    return UR5E.joints[0] in state.name
+
+
 def stands(observer, joints):
     """Wait until the arm's joints stand; return where."""
-
-    def speeds():
-        return [np.abs(s.velocity).max() for s in states(joints)[-5:]]
-
-    count = len(states(joints))
-    observer.wait(lambda: len(states(joints)) > count + 5, "joint states")
-    observer.wait(lambda: max(speeds()) < 0.02, "an arm that stands")
-    return convert.joint_state_from(states(joints)[-1], UR5E.joints)[1]
-
-
-def states(joints):
-    """Return those of the arm itself."""
-    return [state for state in list(joints) if UR5E.joints[0] in state.name]
+    count = len(joints)
+    observer.wait(lambda: len(joints) > count + 5, "joint states")
+    observer.wait(
+        lambda: max(np.abs(state.velocity).max() for state in joints[-5:]) < 0.02,
+        "an arm that stands",
+    )
+    return convert.joint_state_from(joints[-1], UR5E.joints)[1]
 
 
 def check_latched(observer, person, attack, joints, name):
@@ -211,14 +210,14 @@ def test_the_stop_holds_in_a_flood_of_goals_and_big_messages(slow, observer, per
 def test_an_arm_stands_when_foreign_joints_come_beside_its_own_in_a_flood(
     slow, observer, person, attack
 ):
-    joints = observer.record(JointState, "joint_states", qos.SENSOR_EVERY)
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_EVERY, own)
 
     def attempt(number):
         if number:
             silenced(observer, attack)
             person.reset()
         name = f"foreign/{number}"
-        asked = lambda: flood(observer, attack, "goals", "big")  # noqa: E731
+        asked = lambda: attack.does("goals", "big")  # noqa: E731
         result = drive(observer, person, State.RETREATING, name, asked)
         flood(observer, attack, "goals", "big", "foreign")
         person.stop()
