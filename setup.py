@@ -28,7 +28,7 @@ def requirements(group: str) -> list[str]:
 
 def description() -> str:
     """Return the README; a package index shows neither pictures nor files of the repository."""
-    text = (HERE / "README.md").read_text(encoding="utf-8").rpartition("\n\n")[0]  # no list of links
+    text, _, _links = (HERE / "README.md").read_text(encoding="utf-8").rpartition("\n\n")
     without = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", text)
     return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", without)
 

@@ -2,20 +2,11 @@
 
 import time
 
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.task import Future
-
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
 from icpi_ros.ros.base.calls import SafeActionClient
-from icpi_ros.ros.base.spin import MAX_SPIN_TIME
 from icpi_ros.ros.base.topics import EXECUTE_MOTION
 from icpi_ros.ros.clients.client_node import ClientNode
-
-try:
-    from rclpy.experimental import EventsExecutor
-except ImportError:  # as in icpi_ros.ros.base.spin.make_executor
-    EventsExecutor = SingleThreadedExecutor
 
 LIMIT = 120.0
 """Ends a wait for what will not come [s]; judges nothing."""
@@ -33,14 +24,6 @@ class Observer(ClientNode):
         self.feedback = []
         self.motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self.spin()
-
-    def _make_executor(self, context):
-        """Return the executor that takes the least time per message: observers get many."""
-        return EventsExecutor(context=context)
-
-    def _spin_executor(self):
-        while not self._closing:
-            self._executor.spin_until_future_complete(Future(), MAX_SPIN_TIME)
 
     def close(self):
         assert super().close(), "the middleware did not let go"

@@ -10,7 +10,7 @@ from typing import Self
 import rclpy
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
@@ -43,21 +43,13 @@ class ClientNode:
             parameter_overrides=[Parameter("start_type_description_service", value=False)],
         )
         self.changed = threading.Condition()
-        self._executor = self._make_executor(self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._closing = False
         self._spinner = threading.Thread(target=self._run, daemon=True)
         # Ctrl-C may come before anything else would close it, and a middleware that still spins
         # when the interpreter goes brings the process down.
         atexit.register(self.close)
-
-    def _make_executor(self, context: Context) -> Executor:
-        """Return the executor that spins the node."""
-        return SingleThreadedExecutor(context=context)
-
-    def _spin_executor(self) -> None:
-        """Spin until the executor is shut down."""
-        self._executor.spin()
 
     def spin(self) -> None:
         """Begin to take messages."""
@@ -88,7 +80,7 @@ class ClientNode:
 
     def _run(self) -> None:
         try:
-            self._spin_executor()
+            self._executor.spin()
         except ExternalShutdownException:
             pass
         except InvalidHandle:  # a callback under way finds its executor gone
