@@ -39,10 +39,11 @@ AT_START = ("PYTHON", "LD_", "OPENBLAS_", "OMP_", "NPY_")
 """Variables that a Python or its libraries read once: with others a process is started cold."""
 ANY_TIME = {"PYTHONUNBUFFERED", "PYTHONPATH"}
 LIBRARIES = "LD_LIBRARY_PATH"
-STAND_INS = [
+STAND_INS = tuple(
     str(folder) for folder in pathlib.Path(__file__).resolve().parents[1].glob(".setup/*_msgs/lib")
-]
-"""Folders of libraries that a process only loads for packages on its PYTHONPATH: all have them."""
+)
+"""Libraries of messages that only tests need: every warm process would find them, and those that
+are told to have their modules as well."""
 PATH = os.environ.get("PYTHONPATH", "")
 """Of the Python that others are forked from, also where a test has set another one by then."""
 SUBREAPER = 36
@@ -62,8 +63,9 @@ def prctl(*words):
 def at_start(env):
     """Return the variables of an environment that only count when a Python starts."""
     found = {k: v for k, v in env.items() if k.startswith(AT_START) and k not in ANY_TIME}
-    others = [part for part in found.pop(LIBRARIES, "").split(os.pathsep) if part not in STAND_INS]
-    return found | {LIBRARIES: os.pathsep.join(filter(None, others))}
+    folders = found.pop(LIBRARIES, "").split(os.pathsep)
+    others = [folder for folder in folders if folder and folder not in STAND_INS]
+    return found | {LIBRARIES: os.pathsep.join(others)}
 
 
 def first_on_the_path(env):
@@ -82,13 +84,11 @@ class Parent:
         self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
         self.ours.settimeout(HANG)
         self.known, self.lock = at_start(os.environ), threading.Lock()
-        libraries = os.pathsep.join(filter(None, [*STAND_INS, os.environ.get(LIBRARIES)]))
+        libraries = os.pathsep.join([*STAND_INS, self.known[LIBRARIES]]).strip(os.pathsep)
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
-                env=os.environ
-                | {"PYTHONPATH": PATH}
-                | ({LIBRARIES: libraries} if libraries else {}),
+                env=os.environ | {"PYTHONPATH": PATH, LIBRARIES: libraries},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -238,6 +238,7 @@ def main():
     for registry in (sys.modules["icpi_ros.tasks"].TASKS, sys.modules["icpi_ros.robots"].ARMS):
         for name in registry.built_in:
             registry.get(name)
+    sys.modules["icpi_ros.core.registry"].installed(tuple(sys.path), "")
     sys.modules["icpi_ros.ros.bringup.forked"].preload(())
     request, files = serve(asking)
     become(request, files)
