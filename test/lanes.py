@@ -20,7 +20,8 @@ RECORDED = ("test_replay", "test_record", "test_offline", "test_replay_pixels")
 TOGETHER = dict.fromkeys(RECORDED, "recorded")
 """Files that share recorded runs."""
 FIRST = (
-    "test_processes", "test_arm_faults", "test_camera_faults", "recorded", "test_pixels",
+    "test_processes", "recorded", "test_gripper_stops", "test_stop", "test_gripper",
+    "test_real_graph", "test_arm_faults", "test_operator", "test_own_motion", "test_pixels",
     "test_improvers", "test_bench", "test_llm", "test_tasks", "test_safety_property",
     "test_outcome_model", "test_bench_report", "test_identify", "test_cli", "test_build",
     "test_bench_pixels", "test_suite", "test_setup_installer",
