@@ -20,6 +20,8 @@ SILENCE, REPLY = 3.0, 4.0
 """The executor's limits [s], which some faults run into."""
 TRIALS = 10
 """How often a motion that a busy machine delayed is tried again."""
+TOO_LOW = ("tool z reaches", "the table plane")
+"""What is said of an arm that was held below the floor: by its tool point, or by its blade."""
 STROKE = 3
 """A trial's third motion from rest, after retreat and approach."""
 
@@ -67,7 +69,7 @@ class FaultyArm:
 
         def trial():
             done = self.trial(seed)
-            if "tool z reaches" in done.note:
+            if any(words in done.note for words in TOO_LOW):
                 self.jog_home()
                 done = self.trial(seed)
             return done
