@@ -56,6 +56,7 @@ def run_graph(specs: Sequence[NodeSpec], page: Sequence[str] | None = None) -> i
         # None of ours opens a window, and camera images have contexts of their own: MuJoCo would
         # load GLFW, which starts a process to do so.
         os.environ.setdefault("MUJOCO_GL", "disable")
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by a starter, no end would be told
     env = {**environment(), parent.VARIABLE: str(os.getpid())}
     _end_with(parent.Parent())
     honcho_manager.KILL_WAIT = KILL_WAIT
