@@ -130,3 +130,24 @@ def test_a_signal_to_its_group_reaches_it_however_early(tmp_path):
             [sys.executable, "-c", starter], env=env, capture_output=True, text=True, timeout=300
         )
         assert (done.stdout, done.stderr) == ("code -15 -15\n", "")
+
+
+GRAPH = """
+import signal, sys
+from types import SimpleNamespace
+from icpi_ros.ros.bringup.processes import run_graph
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+node = SimpleNamespace(
+    name="thing", executable="thing", parameters={}, command=lambda: [sys.executable, "-m", "thing"]
+)
+sys.exit(run_graph([node]))
+"""
+
+
+def test_a_graph_whose_starter_ignores_ended_children_ends_with_its_node(tmp_path):
+    (tmp_path / "thing.py").write_text("def main():\n    return 7\n")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-c", GRAPH]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 7, done.stderr
+    assert "node thing ended" in done.stderr
