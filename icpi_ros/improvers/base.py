@@ -308,8 +308,6 @@ def first_answer(asked: Iterable[tuple[str, Callable[[], Proposal]]]) -> Proposa
             failures.append(f"{name}: {' '.join(str(exc).split()) or type(exc).__name__}")
             failed = exc
         else:
-            if not failures:
-                return proposal
             reasons = filter(None, [*failures, proposal.fallback_reason])
             return replace(proposal, fallback_reason="; ".join(reasons))
     raise failed

@@ -1,5 +1,7 @@
 """The one way into a fallback: who is asked in turn, what is said of those that failed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,8 @@ def test_the_first_that_answers_is_taken_and_the_reasons_of_the_others_are_kept(
     assert found.provenance == "embedded"
     assert found.fallback_reason == "llm: no reply; knn: ValueError; ridge: too few"
     assert first_answer([("ridge", answers("ridge"))]).fallback_reason == ""
+    careless = replace(answers("ridge")(), fallback_reason=None)  # a plug-in's
+    assert first_answer([("ridge", lambda: careless)]).fallback_reason == ""
 
 
 def test_nobody_stands_in_when_the_budget_is_spent():

@@ -144,7 +144,7 @@ def arm(parser: argparse.ArgumentParser) -> None:
 
 
 def calibrate(parser: argparse.ArgumentParser) -> None:
-    """Add ``board``, ``camera``, ``table`` and ``physics``."""
+    """Add ``board``, ``camera``, ``points``, ``table`` and ``physics``."""
     verbs = parser.add_subparsers(required=True, metavar="board|camera|points|table|physics")
     _add_physics(verbs.add_parser("physics", help="hidden physics, from recorded trials"))
     board = verbs.add_parser("board", help="write a board to print at true size")

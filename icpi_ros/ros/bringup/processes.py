@@ -161,7 +161,7 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
         preload([*nodes, "numpy.random"])
         # honcho has a process for each that reads what it prints: as much to fork as the node.
         readers = [process["obj"] for process in self._processes.values()]
-        for reader in readers:  # before there are threads
+        for reader in readers:  # before the threads that read
             reader.fork()
         for reader in readers:
             threading.Thread(target=reader.run, args=(self.events,), daemon=True).start()
